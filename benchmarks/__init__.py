@@ -1,0 +1,1 @@
+"""What `verdigris bench` measures; every number in the README comes from here."""

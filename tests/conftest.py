@@ -1,0 +1,46 @@
+"""What every test run needs: our own packages, no display, and the same examples each time in CI."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+os.environ["QT_QPA_PLATFORM"] = "offscreen"  # before anything imports Qt
+
+# No deadline: a shared machine stalls for 100 ms now and then, and that is no fact about our code.
+hypothesis.settings.register_profile("default", deadline=None)
+hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+pytest.register_assert_rewrite("tests.contract")
+
+
+def foreign_packages(root: Path) -> list[str]:
+    """What is imported under our names and does not come from `root`, one line each.
+
+    `realtime` and `models` are common names: there is a `realtime` on PyPI, and an environment may hold another
+    checkout. Tests that pass against someone else's code prove nothing.
+    """
+    problems = []
+    for name in ("realtime", "models"):
+        package = importlib.import_module(name)
+        found = [Path(place).resolve() for place in package.__path__]
+        if found != [root / name]:
+            problems.append(f"{name} comes from {', '.join(map(str, found))}, expected {root / name}.")
+    return problems
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    try:
+        problems = foreign_packages(ROOT)
+    except ModuleNotFoundError as missing:
+        problems = [f"{missing.name} is not installed here."]
+    if problems:
+        remedy = f"Run the tests of this tree with: python3 {ROOT / 'dev.py'} test"
+        raise pytest.UsageError("\n".join([*problems, remedy]))
