@@ -1,0 +1,106 @@
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import dev
+from tests.conftest import ROOT, foreign_packages
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    for name in ("pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, tmp_path)
+    return tmp_path
+
+
+def test_stamp_repeats_while_nothing_changes(tree: Path):
+    assert dev.stamp(tree, "3.11") == dev.stamp(tree, "3.11")
+
+
+@pytest.mark.parametrize("name", ["pyproject.toml", "constraints.txt"])
+def test_stamp_changes_with_either_file(tree: Path, name: str):
+    before = dev.stamp(tree, "3.11")
+    (tree / name).write_text((tree / name).read_text() + "# one line more\n")
+    assert dev.stamp(tree, "3.11") != before
+
+
+def test_stamp_changes_with_python_and_with_the_place_of_the_tree(tree: Path, tmp_path: Path):
+    moved = tmp_path / "elsewhere"
+    shutil.copytree(tree, moved)
+    assert len({dev.stamp(tree, "3.11"), dev.stamp(tree, "3.12"), dev.stamp(moved, "3.11")}) == 3
+
+
+def test_only_packages_dpkg_has_installed_count():
+    listing = "installed libegl1\nconfig-files libgl1\nnot-installed libx11-6\n"
+    assert dev.not_installed(["libegl1", "libgl1", "libx11-6", "libportaudio2"], listing) == [
+        "libgl1",
+        "libx11-6",
+        "libportaudio2",
+    ]
+
+
+def test_a_package_renamed_for_64_bit_time_counts_as_itself():
+    assert dev.not_installed(["libglib2.0-0"], "installed libglib2.0-0t64\n") == []
+
+
+@pytest.mark.parametrize(("manager", "says"), [("dnf", "sudo dnf install portaudio"), ("pacman", "sudo pacman -S")])
+def test_other_systems_are_told_the_command_to_type(manager: str, says: str):
+    assert says in (dev.advice("linux", [manager]) or "")
+
+
+def test_an_unknown_linux_is_told_every_library():
+    line = dev.advice("linux", []) or ""
+    assert all(name in line for name in dev.SYSTEM_LIBRARIES)
+    assert "\n" not in line
+
+
+@pytest.mark.parametrize("platform", ["darwin", "win32"])
+def test_where_wheels_bring_everything_nothing_is_said(platform: str):
+    assert dev.advice(platform, []) is None
+
+
+@pytest.mark.parametrize("version", [(3, 10), (3, 15)])
+def test_a_python_out_of_range_gets_one_line_with_the_way_out(version: tuple[int, int]):
+    line = dev.python_problem(version) or ""
+    assert f"this is {version[0]}.{version[1]}." in line
+    assert "\n" not in line
+
+
+@pytest.mark.parametrize("version", [(3, 11), (3, 14)])
+def test_a_python_in_range_is_no_problem(version: tuple[int, int]):
+    assert dev.python_problem(version) is None
+
+
+def test_bare_dev_prints_help_and_an_unknown_command_is_wrong_usage():
+    bare = subprocess.run([sys.executable, ROOT / "dev.py"], capture_output=True, text=True)
+    wrong = subprocess.run([sys.executable, ROOT / "dev.py", "tset"], capture_output=True, text=True)
+    assert bare.returncode == 0
+    assert all(f"dev.py {command}" in bare.stdout for command in ("run", "test", "check", "bench", "setup"))
+    assert wrong.returncode == 2
+    assert len(wrong.stderr.splitlines()) == 1
+
+
+def test_constraints_hold_exact_versions_only():
+    lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if line and line[0] != "#"]
+    assert all("==" in line.split(";")[0] for line in lines)
+
+
+def test_packages_of_another_tree_are_named_with_the_place_expected(tmp_path: Path):
+    problems = foreign_packages(tmp_path)
+    assert [str(tmp_path / name) in line for name, line in zip(("realtime", "models"), problems, strict=True)] == [
+        True,
+        True,
+    ]
+
+
+def test_a_stranger_named_models_stops_the_tests(tmp_path: Path):
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "__init__.py").touch()
+    start = f"import sys, pytest; sys.path.insert(0, {str(tmp_path)!r}); sys.exit(pytest.console_main())"
+    command = [sys.executable, "-c", start, "--collect-only", "-q", "tests/test_dev.py"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert f"models comes from {tmp_path / 'models'}" in done.stderr
