@@ -1,0 +1,72 @@
+"""Codecs by name: "pcm", "opus:24", "pcm:hop=1024,lookahead=64".
+
+A name is a family, and after the first colon what that family makes of it. A family's module is imported when one of
+its codecs is asked for: who plays Opus never pays for torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from models.codec import Codec, CodecError, CodecSpec
+from models.pcm import Pcm
+
+PATHS = ("continuous", "discrete")
+DEFAULTS = ("pcm",)  # what available() lists
+
+# rest of the name ("" if none), rate asked for, precision asked for -> codec
+Loader = Callable[[str, int | None, str | None], Codec]
+
+
+def load(name: str, *, rate: int | None = None, precision: str | None = None) -> Codec:
+    """The codec of this name.
+
+    `rate` is the rate, in Hz, that the caller runs at: a codec that can run at it does, others keep the one in their
+    spec. `precision` is for networks; float32 unless given. CodecError if there is no such codec.
+    """
+    family, _, rest = name.partition(":")
+    if family not in FAMILIES:
+        raise CodecError(f'codec "{name}" is unknown ({", ".join(FAMILIES)}). Pass one of these, such as opus:24.')
+    return FAMILIES[family](rest, rate, precision)
+
+
+def available() -> list[CodecSpec]:
+    """What each family gives when nothing but its name is asked for."""
+    return [load(name).spec for name in DEFAULTS]
+
+
+def split_path(given: str) -> tuple[str, str | None]:
+    """CODEC[:PATH] in its two parts; only a last part that is a signal path is one."""
+    name, _, last = given.rpartition(":")
+    return (name, last) if name and last in PATHS else (given, None)
+
+
+def _pcm(rest: str, rate: int | None, precision: str | None) -> Codec:
+    name = f"pcm:{rest}" if rest else "pcm"
+    numbers: dict[str, int] = {} if rate is None else {"sample_rate": rate}
+    compute = 0.0
+    for option in rest.split(",") if rest else ():
+        key, _, value = option.partition("=")
+        try:
+            if key == "compute":
+                compute = float(value)
+            else:
+                numbers[PCM_INTEGERS[key]] = int(value)
+        except (KeyError, ValueError):
+            raise CodecError(
+                f'option "{option}" of codec "{name}" is not one of {", ".join(PCM_INTEGERS)} (integers), compute '
+                "(seconds). Pass such as pcm:hop=1024,lookahead=64."
+            ) from None
+    return Pcm(**numbers, compute=compute, name=name)
+
+
+def _vorbis(rest: str, rate: int | None, precision: str | None) -> Codec:
+    raise CodecError(
+        f'codec "vorbis{":" * bool(rest)}{rest}" has no fixed hop: it is for whole files (render). '
+        "Live, pass opus, mp3 or aac."
+    )
+
+
+PCM_INTEGERS = {"hop": "hop", "lookahead": "lookahead", "rate": "sample_rate", "channels": "channels"}
+
+FAMILIES: dict[str, Loader] = {"pcm": _pcm, "vorbis": _vorbis}

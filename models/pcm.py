@@ -1,0 +1,117 @@
+"""The smallest honest codec: every sample passes through bit for bit.
+
+It can also be slow (`compute`) or late (`lookahead`), so that whatever runs codecs can be tested without one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+
+from models.codec import Audio, Codec, CodecError, CodecSpec, Controls, Decoder, Encoder, Frame
+
+NO_TOKENS = np.zeros(0, np.int32)
+NO_TOKENS.flags.writeable = False  # every frame carries the same one
+SAMPLE_BITS = 32
+LITTLE_ENDIAN = np.dtype("<f4")  # a payload means the same on every machine
+
+
+class Pcm:
+    """Samples as they are, `lookahead` samples late, each decode taking `compute` seconds.
+
+    The default hop is about the block of a sound card: the latency that remains is then the engine's own.
+    """
+
+    def __init__(
+        self,
+        sample_rate: int = 48_000,
+        channels: int = 2,
+        hop: int = 256,
+        lookahead: int = 0,
+        compute: float = 0.0,
+        name: str = "pcm",
+    ) -> None:
+        for what, given, least in (
+            ("sample rate", sample_rate, 1),
+            ("channels", channels, 1),
+            ("hop", hop, 1),
+            ("lookahead", lookahead, 0),
+            ("compute", compute, 0),
+        ):
+            if not least <= given < float("inf"):
+                raise CodecError(f'{what} {given} of codec "{name}" is out of range. Pass {least} or more.')
+        self.compute = compute
+        self.spec = CodecSpec(
+            name=name,
+            sample_rate=sample_rate,
+            channels=channels,
+            hop=hop,
+            lookahead=lookahead,
+            tokens=0,
+            cardinality=0,
+            latent=(0, 0),
+            paths=("discrete",),
+            time_ordered=True,
+        )
+
+    def open_encoder(self) -> Encoder:
+        return PcmEncoder(self.spec)
+
+    def open_decoder(self, path: str) -> Decoder:
+        check_path(self, path)
+        return PcmDecoder(self.spec, self.compute)
+
+    def decode_together(self, work: Sequence[tuple[Decoder, Frame, Controls]]) -> list[Audio]:
+        return [decoder.decode(frame, controls) for decoder, frame, controls in work]
+
+
+class PcmEncoder:
+    def __init__(self, spec: CodecSpec) -> None:
+        self.spec = spec
+        self.index = 0
+
+    def encode(self, chunk: Audio) -> Frame:
+        assert chunk.shape == (self.spec.channels, self.spec.hop), chunk.shape
+        frame = Frame(
+            index=self.index,
+            tokens=NO_TOKENS,
+            latent=None,
+            bits=SAMPLE_BITS * chunk.size,
+            payload=chunk.astype(LITTLE_ENDIAN, copy=False).tobytes(),
+        )
+        self.index += 1
+        return frame
+
+    def reset(self) -> None:
+        self.index = 0
+
+
+class PcmDecoder:
+    def __init__(self, spec: CodecSpec, compute: float) -> None:
+        self.spec = spec
+        self.compute = compute
+        self.reset()
+
+    def decode(self, frame: Frame, controls: Controls) -> Audio:
+        # Sleep, not spin: like the kernels and libraries real codecs spend their time in, it gives up the GIL, and on a
+        # machine with few cores it takes none from the driver whose deadline is under test.
+        if self.compute:
+            time.sleep(self.compute)
+        chunk = np.frombuffer(frame.payload, LITTLE_ENDIAN).reshape(self.spec.channels, self.spec.hop)
+        line = np.concatenate([self.carry, chunk], axis=1, dtype=np.float32)
+        self.carry = line[:, self.spec.hop :].copy()
+        return np.ascontiguousarray(line[:, : self.spec.hop])
+
+    def reset(self) -> None:
+        self.carry: Audio = np.zeros((self.spec.channels, self.spec.lookahead), np.float32)  # heard, not yet given out
+
+
+def check_path(codec: Codec, path: str) -> None:
+    """Raise CodecError unless `path` is one of the codec's."""
+    if path not in codec.spec.paths:
+        raise CodecError(
+            f'path "{path}" not offered by codec "{codec.spec.name}" ({", ".join(codec.spec.paths)}). '
+            f"Pass {codec.spec.name}:{codec.spec.paths[0]}."
+        )
