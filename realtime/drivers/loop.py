@@ -1,0 +1,85 @@
+"""What clock and file driver share: a thread that hands blocks of a source to the host side.
+
+After the source ends it plays silence for L samples more, so that the last sample is heard.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from realtime.callback import HostSide
+from realtime.timeline import Field
+
+RANDOM_BLOCKS = (1, 1024)  # samples
+
+
+class Source(Protocol):
+    """Where input comes from."""
+
+    def read(self, count: int) -> npt.NDArray[np.float32]:
+        """The next [C, count]; fewer at the end, none after it."""
+        ...
+
+
+class LoopDriver:
+    """Runs a stream to its end, or until stopped."""
+
+    def __init__(self, host: HostSide, source: Source, block: int | str, *, limit: int | None = None) -> None:
+        """`block` is in samples, or "random"; `limit` ends the source after so many samples."""
+        self.host = host
+        self._source, self._block, self._limit = source, block, limit
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._main, name="verdigris-audio", daemon=True)
+        self.error: Exception | None = None
+        self.taken = 0  # input samples so far, without the silence after them
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the stream now; returns when it has ended."""
+        self._stopping.set()
+        self._thread.join()
+
+    @property
+    def running(self) -> bool:
+        return self._thread.is_alive()
+
+    def _pace(self, count: int) -> None:
+        """Return when the block before has been played and the next one, of `count` samples, is due."""
+        raise NotImplementedError
+
+    def _main(self) -> None:
+        try:
+            self._run()
+        except Exception as error:  # noqa: BLE001 - told to whoever started the stream
+            self.error = error
+
+    def _run(self) -> None:
+        channels = self.host.timeline[Field.CHANNELS]
+        tail = self.host.timeline[Field.LATENCY]
+        ended = False
+        for size in self._sizes():
+            inp = np.zeros((size, channels), np.float32)
+            if not ended:
+                wanted = size if self._limit is None else min(size, self._limit - self.taken)
+                got = self._source.read(wanted)
+                inp[: got.shape[1]] = got.T
+                self.taken += got.shape[1]
+                ended = got.shape[1] < size
+            self._pace(size)
+            if self._stopping.is_set():
+                return
+            self.host.process(inp, np.empty_like(inp))
+            if ended and self.host.position >= self.taken + tail:
+                return
+
+    def _sizes(self) -> Iterator[int]:
+        rng = np.random.default_rng(0)
+        while True:
+            yield int(rng.integers(*RANDOM_BLOCKS, endpoint=True)) if self._block == "random" else int(self._block)

@@ -1,0 +1,167 @@
+"""A lane: one codec in a stream, from blocks at the device's rate to wet at the device's rate.
+
+    block → resample → chunk → encode → Frame ─┬→ decode → resample → limit → slot A
+                                               └→ decode → resample → limit → slot B
+
+One encoder serves every slot that plays this codec; decoder, controls and limiter are the slot's own. Output sample m
+of a slot belongs to input sample m: what the codec and the limiter lag is dropped at the start, here and nowhere else.
+A lane knows nothing of the timeline, devices or time.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+
+import numpy as np
+
+from models.codec import Audio, Codec, Controls, Decoder, Frame
+from realtime.limiter import LOOKAHEAD as LIMITER_LOOKAHEAD
+from realtime.limiter import Limiter
+from realtime.resample import Resampler
+
+
+class Outlet:
+    """One slot of a lane: its decoder and the way back to the device's rate."""
+
+    def __init__(self, slot: int, path: str, codec: Codec, rate: int, channels: int) -> None:
+        spec = codec.spec
+        self.slot, self.path = slot, path
+        self.controls = Controls()
+        self.decoder: Decoder = codec.open_decoder(path)
+        self.resampler = Resampler(spec.sample_rate, rate, channels) if spec.sample_rate != rate else None
+        self.limiter = Limiter(rate, channels)
+        self._lookahead, self._channels = spec.lookahead, channels
+        self.bits = 0.0  # sent for this slot since reset
+        self.bad_samples = 0  # not finite, replaced by silence
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin anew at sample 0."""
+        self.decoder.reset()
+        self.limiter.reset()
+        if self.resampler:
+            self.resampler.reset()
+        self._skip, self._limiter_skip = self._lookahead, LIMITER_LOOKAHEAD
+        self.bits = 0.0
+
+    def finish(self, chunk: Audio) -> Audio:
+        """Decoded chunk [C, hop] to what lies in the timeline, aligned with its input."""
+        skip = min(self._skip, chunk.shape[1])
+        self._skip -= skip
+        audio, bad = _finite(_with_channels(chunk[:, skip:], self._channels))
+        self.bad_samples += bad
+        if self.resampler:
+            audio = self.resampler.process(audio)
+        audio = self.limiter.process(audio)
+        skip = min(self._limiter_skip, audio.shape[1])
+        self._limiter_skip -= skip
+        return audio[:, skip:]
+
+
+class Lane:
+    """One codec and the slots that play it. One thread at a time."""
+
+    def __init__(self, codec: Codec, outlets: Sequence[tuple[int, str]], rate: int, channels: int = 2) -> None:
+        spec = codec.spec
+        self.codec, self.rate, self.channels = codec, rate, channels
+        self.outlets = [Outlet(slot, path, codec, rate, channels) for slot, path in outlets]
+        self.encoder = codec.open_encoder()
+        self.resampler = Resampler(rate, spec.sample_rate, channels) if spec.sample_rate != rate else None
+        divisor = math.gcd(rate, spec.sample_rate)
+        self.seat = rate // divisor  # a stream starts at a multiple of this, where both rates have a whole index
+        self.codec_seconds = 0.0  # spent in encode and decode since the last reset
+        self.frames = 0
+        self.bad_samples = 0
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin anew: the next block starts at sample 0 of this stream."""
+        self.encoder.reset()
+        if self.resampler:
+            self.resampler.reset()
+        for outlet in self.outlets:
+            outlet.reset()
+        self._pending = np.zeros((self.channels, 0), np.float32)
+        self.codec_seconds, self.frames = 0.0, 0
+
+    @property
+    def hop(self) -> int:
+        """Samples at the device's rate that a frame stands for, rounded up."""
+        return math.ceil(self.codec.spec.hop * self.rate / self.codec.spec.sample_rate)
+
+    @property
+    def wanted(self) -> int:
+        """Samples at the device's rate after which another frame is complete, or nearly so; at least 1."""
+        missing = self.codec.spec.hop - self._pending.shape[1]
+        return max(1, math.ceil(missing * self.rate / self.codec.spec.sample_rate))
+
+    @property
+    def resampler_latency(self) -> int:
+        """Samples at the device's rate that both resamplers wait for."""
+        waits = self.resampler.latency if self.resampler else 0
+        back = self.outlets[0].resampler if self.outlets else None
+        # one sample more for each rounding to a whole index
+        return waits + math.ceil(back.latency * self.rate / self.codec.spec.sample_rate) + 2 if back else 0
+
+    @property
+    def lookahead(self) -> int:
+        """The codec's look-ahead in samples at the device's rate, rounded up."""
+        return math.ceil(self.codec.spec.lookahead * self.rate / self.codec.spec.sample_rate)
+
+    def process(self, block: Audio) -> list[tuple[int, Audio]]:
+        """Take the next [C, n] at the device's rate; give (slot, audio [C, m]) in order, whatever is complete."""
+        block, bad = _finite(block)
+        self.bad_samples += bad
+        if self.resampler:
+            block = self.resampler.process(block)
+        self._pending = np.concatenate([self._pending, block], axis=1)
+        hop, done = self.codec.spec.hop, []
+        while self._pending.shape[1] >= hop:
+            chunk = _with_channels(self._pending[:, :hop], self.codec.spec.channels)
+            self._pending = self._pending[:, hop:]
+            done += self._step(np.ascontiguousarray(chunk))
+        return done
+
+    def _step(self, chunk: Audio) -> list[tuple[int, Audio]]:
+        started = time.perf_counter()
+        frame = self.encoder.encode(chunk)
+        wet = self.codec.decode_together([(o.decoder, frame, o.controls) for o in self.outlets])
+        self.codec_seconds += time.perf_counter() - started
+        self.frames += 1
+        for outlet in self.outlets:
+            outlet.bits += wire_bits(frame, outlet.path)
+        return [(o.slot, o.finish(audio)) for o, audio in zip(self.outlets, wet, strict=True)]
+
+    def warm_up(self, frames: int = 8) -> float:
+        """Run frames of noise, then begin anew; the longest that one took, in seconds."""
+        noise = np.random.default_rng(0).standard_normal((self.channels, self.hop + self.seat)).astype(np.float32) * 0.1
+        worst = 0.0
+        for i in range(frames + 1):
+            started = time.perf_counter()
+            self.process(noise[:, : self.wanted + (self.resampler.latency if self.resampler else 0)])
+            if i:  # the first compiles and allocates
+                worst = max(worst, time.perf_counter() - started)
+        self.reset()
+        return worst
+
+
+def wire_bits(frame: Frame, path: str) -> float:
+    """What a frame costs to send on a path: its tokens, or its latent in float16 as the tape stores it."""
+    return 16.0 * frame.latent.size if path == "continuous" and frame.latent is not None else frame.bits
+
+
+def _with_channels(audio: Audio, channels: int) -> Audio:
+    """Mono to stereo by repeating, stereo to mono by the mean."""
+    if audio.shape[0] == channels:
+        return audio
+    mono = audio.mean(axis=0, keepdims=True, dtype=np.float32)
+    return np.repeat(mono, channels, axis=0)
+
+
+def _finite(audio: Audio) -> tuple[Audio, int]:
+    """NaN and infinity become silence; how many there were."""
+    good = np.isfinite(audio)
+    bad = audio.size - int(np.count_nonzero(good))
+    return (np.where(good, audio, np.float32(0.0)), bad) if bad else (audio, 0)

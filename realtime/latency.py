@@ -1,0 +1,80 @@
+"""The latency planner: L from its named terms, fixed before a stream starts.
+
+    L = hop + lookahead + resampler + limiter + compute + poll + block + fade        samples at the device's rate
+
+A slot's chunk [r, r + hop) is complete when the block holding its last sample is handed over (`block`); the worker
+sees that (`poll`), computes (`compute`), and what it writes then reaches up to r + hop less what codec, resampler and
+limiter keep back. The host side begins to fade `fade` samples before the data ends. Hence no hole if L is the sum.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from realtime.timeline import FADE
+
+POLL_S = 0.002  # the worker looks every 0.5 ms; the rest is for the system to wake it
+COMPUTE_MARGIN = 1.25  # over the worst of the warm-up frames
+MIN_COMPUTE_S = 0.003  # a shared core is late by this much now and then, however light the codec
+
+
+class LatencyError(Exception):
+    """A latency that cannot be kept."""
+
+
+@dataclass(frozen=True)
+class Need:
+    """What one slot asks for; samples at the device's rate."""
+
+    slot: int
+    lane: int  # slots of one lane are computed together
+    hop: int
+    lookahead: int
+    resampler: int
+    limiter: int
+    compute_s: float  # worst time for one frame of the lane
+
+
+@dataclass(frozen=True)
+class Plan:
+    """L, and the terms it is the sum of."""
+
+    rate: int
+    latency: int
+    terms: dict[str, int]
+
+    @property
+    def milliseconds(self) -> float:
+        return 1000.0 * self.latency / self.rate
+
+
+def plan(needs: Sequence[Need], *, rate: int, block: int, latency: int = 0) -> Plan:
+    """L for these slots: the largest over them; `latency` samples if that is more (the rest is `reserve`)."""
+    lanes = {need.lane: need for need in needs}
+    best = {"block": block, "fade": FADE}
+    for need in needs:
+        others = sum(other.compute_s for lane, other in lanes.items() if lane != need.lane)
+        waiting = 1 + math.floor(others * rate / need.hop)  # frames that pile up while the others compute
+        compute = max(MIN_COMPUTE_S, COMPUTE_MARGIN * (others + waiting * need.compute_s))
+        terms = {
+            "hop": need.hop,
+            "lookahead": need.lookahead,
+            "resampler": need.resampler,
+            "limiter": need.limiter,
+            "compute": math.ceil(compute * rate),
+            "poll": math.ceil(POLL_S * rate),
+            "block": block,
+            "fade": FADE,
+        }
+        best = max(best, terms, key=lambda t: sum(t.values()))
+    needed = sum(best.values())
+    if 0 < latency < needed:
+        raise LatencyError(
+            f"latency {latency} samples is less than the {needed} that these codecs need. "
+            f"Pass --latency {needed} or more, or leave it out."
+        )
+    if latency > needed:
+        best = {**best, "reserve": latency - needed}
+    return Plan(rate, sum(best.values()), best)

@@ -1,0 +1,64 @@
+"""A limiter for wet: bit-exact below full scale, never above it, `LOOKAHEAD` samples late.
+
+The gain each sample needs is held as a minimum over the look-ahead and averaged over as many samples, so it is down
+before the peak comes (the average of minima that all cover the peak is no larger than the peak's own need); afterwards
+it comes back exponentially. Where nothing exceeds full scale every gain is exactly 1.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+LOOKAHEAD = 64  # samples
+RELEASE_S = 0.1
+_WINDOW = LOOKAHEAD + 1
+
+
+@njit(cache=True, nogil=True)
+def _gains(peaks, needs, held, gain, release, out):  # type: ignore[no-untyped-def]
+    """The gain of each sample LOOKAHEAD back. needs, held [LOOKAHEAD + 1]: oldest first. Returns the held gain."""
+    for i in range(peaks.shape[0]):
+        needs[:-1] = needs[1:]
+        needs[-1] = 1.0 if peaks[i] <= 1.0 else 1.0 / peaks[i]
+        lowest = needs.min()
+        gain = lowest if lowest < gain else lowest + (gain - lowest) * release
+        if gain > 0.99999:
+            gain = 1.0
+        held[:-1] = held[1:]
+        held[-1] = gain
+        out[i] = held.mean() if held.min() < 1.0 else 1.0
+    return gain
+
+
+class Limiter:
+    """One stream; one thread at a time."""
+
+    def __init__(self, rate: int, channels: int) -> None:
+        self._release = math.exp(-1.0 / (RELEASE_S * rate))
+        self._channels = channels
+        self.on = True
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget what was heard."""
+        self._late = np.zeros((self._channels, LOOKAHEAD), np.float32)
+        self._needs, self._held, self._gain = np.ones(_WINDOW), np.ones(_WINDOW), 1.0
+
+    def process(self, audio: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """[C, n] in, the same number out, LOOKAHEAD samples late. Finite input only."""
+        joined = np.concatenate([self._late, audio], axis=1)
+        self._late = joined[:, audio.shape[1] :].copy()
+        out = joined[:, : audio.shape[1]]
+        if not self.on:
+            return out
+        peaks = np.abs(audio).max(axis=0, initial=0.0)
+        if peaks.max(initial=0.0) <= 1.0 and self._held.min() == 1.0 == self._needs.min():
+            return out  # nothing to limit: gains of exactly 1
+        gains = np.empty(peaks.shape[0])
+        self._gain = _gains(peaks, self._needs, self._held, self._gain, self._release, gains)
+        limited = np.clip(out * gains.astype(np.float32), -1.0, 1.0)  # the product may round up by one bit
+        return np.where(gains < 1.0, limited, out)

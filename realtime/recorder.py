@@ -1,0 +1,72 @@
+"""Recording a stream to a directory: the input as it arrived, A, B, and what was played.
+
+Sample k of input.wav, a.wav and b.wav belongs to input sample k, with silence where a slot had nothing; monitor.wav is
+as it was played, L samples later. A recording that fails (disk full) stops and says so; the stream goes on.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from realtime.audiofile import AudioFileError, Writer
+from realtime.tail import Tail
+from realtime.timeline import Field, Timeline
+
+FILES = {"dry": "input.wav", "a": "a.wav", "b": "b.wav", "monitor": "monitor.wav"}
+
+
+class Recorder:
+    """Call `poll` some 10 times a second, from one thread, and `finish` at the end."""
+
+    def __init__(self, timeline: Timeline, directory: Path) -> None:
+        """Make the files; AudioFileError if they cannot be."""
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise AudioFileError(f"{directory}: no directory to record to ({error.strerror}). Pass another.") from error
+        slots = {"a": 1, "b": 2}
+        names = [name for name in FILES if timeline[Field.SLOTS] & slots.get(name, 3)]
+        self.error: AudioFileError | None = None
+        self._tails = {name: Tail(timeline, name) for name in names}
+        self._writers: dict[str, Writer] = {}
+        try:
+            for name in names:
+                self._writers[name] = Writer(directory / FILES[name], timeline[Field.RATE])
+        except AudioFileError:
+            self._discard()
+            raise
+
+    @property
+    def lost(self) -> int:
+        """Samples that came faster than they could be written."""
+        return sum(tail.lost for tail in self._tails.values())
+
+    def poll(self) -> None:
+        """Write what is new."""
+        if self.error is None:
+            self._write(None)
+
+    def finish(self, taken: int) -> None:
+        """Write the rest and close; all but the monitor end with input sample `taken`."""
+        if self.error is None:
+            self._write(taken)
+        for writer in self._writers.values():
+            try:
+                writer.close()
+            except AudioFileError as error:
+                self.error = self.error or error
+
+    def _write(self, taken: int | None) -> None:
+        try:
+            for name, tail in self._tails.items():
+                start = tail.position
+                audio = tail.read()
+                if taken is not None and name != "monitor":
+                    audio = audio[:, : max(0, taken - start)]
+                self._writers[name].write(audio)
+        except AudioFileError as error:
+            self.error = error
+
+    def _discard(self) -> None:
+        for writer in self._writers.values():
+            writer.discard()

@@ -1,0 +1,177 @@
+"""The worker's service: load the codecs, warm them up, say what they need, then run a timeline until told to stop.
+
+The same function runs in a process of its own (live) or in a thread (files, tests), at the other end of a pipe:
+
+    service → engine   Ready(...) once the codecs are warm · Failed(message) instead, if they cannot be had
+    engine → service   Attach(path, engine) once · SetControls · SetLimiter · Stop
+"""
+
+from __future__ import annotations
+
+import gc
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from models.codec import CodecError
+from models.load import load
+from realtime.lane import Lane
+from realtime.latency import Need
+from realtime.limiter import LOOKAHEAD as LIMITER_LOOKAHEAD
+from realtime.timeline import Field, Timeline
+from realtime.worker import OFFLINE_POLL_S, POLL_S, Worker
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to load: for each slot a codec and a path (None: the codec's first for slot A, its last for slot B)."""
+
+    slots: tuple[tuple[int, str, str | None], ...]
+    rate: int
+    channels: int = 2
+    controls: dict[int, dict[str, Any]] = field(default_factory=dict)
+    limiter: bool = True
+
+
+@dataclass(frozen=True)
+class Playing:
+    """What a slot turned out to play."""
+
+    slot: int
+    codec: str
+    path: str
+
+
+@dataclass(frozen=True)
+class Ready:
+    needs: tuple[Need, ...]
+    playing: tuple[Playing, ...]
+    load: float  # real-time factor of the warm-up's worst frames, over all lanes
+
+
+@dataclass(frozen=True)
+class Failed:
+    message: str
+
+
+@dataclass(frozen=True)
+class Attach:
+    path: Path
+    engine: int
+
+
+@dataclass(frozen=True)
+class SetControls:
+    slot: int
+    changes: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class SetLimiter:
+    on: bool
+
+
+@dataclass(frozen=True)
+class Stop:
+    pass
+
+
+def open_lanes(request: Request) -> list[Lane]:
+    """Load each codec once; slots that play the same codec share its lane. CodecError if one cannot be had."""
+    by_name: dict[str, list[tuple[int, str | None]]] = {}
+    for slot, name, path in request.slots:
+        by_name.setdefault(name, []).append((slot, path))
+    lanes = []
+    for name, slots in by_name.items():
+        codec = load(name, rate=request.rate)
+        chosen = [(slot, path or codec.spec.paths[-1 if slot else 0]) for slot, path in slots]
+        lanes.append(Lane(codec, chosen, request.rate, request.channels))
+    return lanes
+
+
+def describe(lanes: Sequence[Lane], compute_s: Sequence[float]) -> Ready:
+    """What these lanes need, each taking compute_s for its worst frame."""
+    needs, playing = [], []
+    for number, (lane, seconds) in enumerate(zip(lanes, compute_s, strict=True)):
+        for outlet in lane.outlets:
+            needs.append(
+                Need(
+                    slot=outlet.slot,
+                    lane=number,
+                    hop=lane.hop,
+                    lookahead=lane.lookahead,
+                    resampler=lane.resampler_latency,
+                    limiter=LIMITER_LOOKAHEAD,
+                    compute_s=seconds,
+                )
+            )
+            playing.append(Playing(outlet.slot, lane.codec.spec.name, outlet.path))
+    load = sum(seconds * lane.rate / lane.hop for lane, seconds in zip(lanes, compute_s, strict=True))
+    return Ready(tuple(needs), tuple(playing), load)
+
+
+def serve(connection: Connection, request: Request) -> None:
+    """Answer with Ready or Failed, then work until Stop comes or the pipe is closed."""
+    try:
+        lanes = open_lanes(request)
+        compute_s = [lane.warm_up() for lane in lanes]
+    except CodecError as error:
+        connection.send(Failed(str(error)))
+        return
+    connection.send(describe(lanes, compute_s))
+    try:
+        message = connection.recv()
+    except EOFError:
+        return
+    if isinstance(message, Attach):
+        _work(connection, request, lanes, message)
+
+
+def serve_process(connection: Connection, request: Request) -> None:
+    """`serve` as the main function of a process: Ctrl-C is the engine's to handle."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.setswitchinterval(0.0005)
+    try:
+        serve(connection, request)
+    except (BrokenPipeError, ConnectionResetError):
+        pass  # the engine is gone, and with it the reason to go on
+
+
+def _work(connection: Connection, request: Request, lanes: list[Lane], attach: Attach) -> None:
+    timeline = Timeline.attach(attach.path)
+    gc.collect()
+    gc.freeze()  # what is loaded stays; collections while playing look at the rest only
+    worker = Worker(timeline, lanes, attach.engine)
+    for slot, changes in request.controls.items():
+        worker.set_controls(slot, **changes)
+    worker.set_limiter(request.limiter)
+    pause = OFFLINE_POLL_S if timeline[Field.OFFLINE] else POLL_S
+    try:
+        while _listen(connection, worker):
+            if not worker.step():
+                time.sleep(pause)
+    finally:
+        worker.finish()
+        del worker
+        timeline.close()
+
+
+def _listen(connection: Connection, worker: Worker) -> bool:
+    """Take in what the engine says; False when it is time to stop."""
+    try:
+        while connection.poll():
+            message = connection.recv()
+            if isinstance(message, SetControls):
+                worker.set_controls(message.slot, **message.changes)
+            elif isinstance(message, SetLimiter):
+                worker.set_limiter(message.on)
+            else:
+                return False
+    except (EOFError, ConnectionResetError):
+        return False
+    return True

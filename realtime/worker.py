@@ -1,0 +1,153 @@
+"""The worker: takes dry from the timeline hop by hop, runs the lanes, writes wet where its input was.
+
+It knows nothing of devices or windows. Live it is a process of its own, for files and tests a thread; the timeline
+cannot tell the difference. One thread owns a Worker.
+
+    position ──►|...... dry not yet taken ......|◄── dry_end         more than half a ring behind: begin anew at now
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from realtime.lane import Lane
+from realtime.telemetry import LoadMeter, Telemetry, publish
+from realtime.timeline import DRY, EPOCH, WET, WET_END, Field, Timeline
+
+POLL_S = 0.0005
+OFFLINE_POLL_S = 0.00005
+TELEMETRY_NS = 30_000_000
+
+
+class _Place:
+    """Where a lane stands in the stream."""
+
+    def __init__(self, lane: Lane) -> None:
+        self.lane = lane
+        self.taken = 0  # input sample to take next
+        self.written = {outlet.slot: 0 for outlet in lane.outlets}  # input sample to write next
+        self.load = LoadMeter()
+        self.began = 0
+
+
+class Worker:
+    """Runs lanes on a timeline."""
+
+    def __init__(self, timeline: Timeline, lanes: Sequence[Lane], engine: int = 1) -> None:
+        """`engine` counts the workers that have attached to this timeline, this one included."""
+        self.timeline = timeline
+        self._places = [_Place(lane) for lane in lanes]
+        self._capacity, self._max_block = timeline[Field.CAPACITY], timeline[Field.MAX_BLOCK]
+        self._resyncs = 0
+        self._told_ns = 0
+        if timeline.load(Field.ACK) == timeline.load(Field.STREAM):  # another worker was here before: go on from now
+            for place in self._places:
+                self._begin(place, timeline.load(Field.DRY_END))
+        self._beat()
+        timeline.store(Field.ENGINE, engine)
+
+    def step(self) -> bool:
+        """Do the most urgent frame; False if none is complete yet. Never waits."""
+        timeline = self.timeline
+        self._beat()
+        stream = timeline.load(Field.STREAM)
+        if stream != timeline.load(Field.ACK):
+            for place in self._places:
+                self._begin(place, 0)
+            timeline.store(Field.ACK, stream)
+        dry_end = timeline.load(Field.DRY_END)
+        ready = [p for p in self._places if p.taken + p.lane.wanted <= dry_end]
+        if not ready:
+            self._tell()
+            return False
+        place = min(ready, key=lambda p: p.taken + p.lane.wanted)  # who has waited longest
+        count = place.lane.wanted
+        block = np.empty((place.lane.channels, count), np.float32)
+        timeline.read(DRY, place.taken, block)
+        if self._too_late(place):
+            self._begin(place, timeline.load(Field.DRY_END))
+            self._resyncs += 1
+            return True
+        started = time.perf_counter()
+        frames = place.lane.frames
+        wet = place.lane.process(block)
+        place.taken += count
+        if place.lane.frames > frames:
+            spec = place.lane.codec.spec
+            place.load.add((time.perf_counter() - started) * spec.sample_rate / (spec.hop * (place.lane.frames - frames)))
+        for slot, audio in wet:
+            timeline.write(WET + slot, place.written[slot], audio)
+            place.written[slot] += audio.shape[1]
+        for slot in place.written:
+            timeline.store(WET_END[slot], place.written[slot])
+        self._tell()
+        return True
+
+    def set_controls(self, slot: int, **changes: object) -> None:
+        """Change decoder controls of a slot from the next frame on."""
+        for place in self._places:
+            for outlet in place.lane.outlets:
+                if outlet.slot == slot:
+                    outlet.controls = replace(outlet.controls, **changes)  # type: ignore[arg-type]
+
+    def set_limiter(self, on: bool) -> None:
+        """Whether wet is kept below full scale; its latency stays."""
+        for place in self._places:
+            for outlet in place.lane.outlets:
+                outlet.limiter.on = on
+
+    def snapshot(self) -> Telemetry:
+        """What is known of this run."""
+        frames, bitrate, bad = [0, 0], [0.0, 0.0], 0
+        loads = np.zeros(3)
+        for place in self._places:
+            lane = place.lane
+            # lanes take turns on one thread, so their loads add up (percentiles: an upper bound)
+            loads += place.load.percentiles()
+            bad += lane.bad_samples
+            for outlet in lane.outlets:
+                frames[outlet.slot] = lane.frames
+                seconds = lane.frames / lane.codec.spec.frame_rate
+                bitrate[outlet.slot] = outlet.bits / seconds / 1000 if lane.frames else 0.0
+                bad += outlet.bad_samples
+        return Telemetry(
+            frames=(frames[0], frames[1]),
+            bitrate=(bitrate[0], bitrate[1]),
+            load=(loads[0], loads[1], loads[2]),
+            resyncs=self._resyncs,
+            bad_samples=bad,
+        )
+
+    def _begin(self, place: _Place, at: int) -> None:
+        """Start a lane anew at input sample `at` or the next that both rates share; older output is void."""
+        epoch = math.ceil(at / place.lane.seat) * place.lane.seat
+        place.lane.reset()
+        place.taken = epoch
+        for slot in place.written:
+            place.written[slot] = epoch
+            self.timeline.store(EPOCH[slot], epoch)  # before the end, which the host side reads first
+            self.timeline.store(WET_END[slot], epoch)
+
+    def _too_late(self, place: _Place) -> bool:
+        """Half a ring behind, or already written over while it was read."""
+        return self.timeline.load(Field.DRY_END) - place.taken > self._capacity // 2
+
+    def _beat(self) -> None:
+        self.timeline.store(Field.BEAT, time.monotonic_ns())
+
+    def _tell(self) -> None:
+        now = time.monotonic_ns()
+        if now - self._told_ns > TELEMETRY_NS:
+            self._told_ns = now
+            publish(self.timeline, self.snapshot())
+
+    def finish(self) -> None:
+        """Leave the last telemetry, and say that no engine is here any more."""
+        publish(self.timeline, self.snapshot())
+        self.timeline.store(Field.ENGINE, 0)
+
