@@ -12,7 +12,7 @@ from models.codec import Codec, CodecError, CodecSpec
 from models.pcm import Pcm
 
 PATHS = ("continuous", "discrete")
-DEFAULTS = ("pcm",)  # what available() lists
+DEFAULTS = ("pcm", "opus", "mp3", "aac")  # what available() lists
 
 # rest of the name ("" if none), rate asked for, precision asked for -> codec
 Loader = Callable[[str, int | None, str | None], Codec]
@@ -60,13 +60,35 @@ def _pcm(rest: str, rate: int | None, precision: str | None) -> Codec:
     return Pcm(**numbers, compute=compute, name=name)
 
 
+def _classic(name: str, default: str) -> Loader:
+    def loader(rest: str, rate: int | None, precision: str | None) -> Codec:
+        from models.classic import FAMILIES, Classic
+
+        family = FAMILIES[name]
+        try:
+            kbps = int(rest or default)
+        except ValueError:
+            raise CodecError(
+                f'bitrate "{rest}" of {name} is not an integer of kbit/s. Pass such as {name}:{default}.'
+            ) from None
+        return Classic(family, kbps, rate if rate is not None and rate in family.rates else family.rates[0])
+
+    return loader
+
+
 def _vorbis(rest: str, rate: int | None, precision: str | None) -> Codec:
+    name = f"vorbis:{rest}" if rest else "vorbis"
     raise CodecError(
-        f'codec "vorbis{":" * bool(rest)}{rest}" has no fixed hop: it is for whole files (render). '
-        "Live, pass opus, mp3 or aac."
+        f'codec "{name}" has no fixed hop: it is for whole files (verdigris render). Live, pass opus, mp3 or aac.'
     )
 
 
 PCM_INTEGERS = {"hop": "hop", "lookahead": "lookahead", "rate": "sample_rate", "channels": "channels"}
 
-FAMILIES: dict[str, Loader] = {"pcm": _pcm, "vorbis": _vorbis}
+FAMILIES: dict[str, Loader] = {
+    "pcm": _pcm,
+    "opus": _classic("opus", "24"),
+    "mp3": _classic("mp3", "128"),
+    "aac": _classic("aac", "96"),
+    "vorbis": _vorbis,
+}

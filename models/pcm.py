@@ -89,6 +89,8 @@ class PcmEncoder:
 
 
 class PcmDecoder:
+    carry: Audio  # [channels, lookahead]: heard, not yet given out
+
     def __init__(self, spec: CodecSpec, compute: float) -> None:
         self.spec = spec
         self.compute = compute
@@ -105,7 +107,7 @@ class PcmDecoder:
         return np.ascontiguousarray(line[:, : self.spec.hop])
 
     def reset(self) -> None:
-        self.carry: Audio = np.zeros((self.spec.channels, self.spec.lookahead), np.float32)  # heard, not yet given out
+        self.carry = np.zeros((self.spec.channels, self.spec.lookahead), np.float32)
 
 
 def check_path(codec: Codec, path: str) -> None:
