@@ -41,31 +41,24 @@ class Recorder:
         """Samples that came faster than they could be written."""
         return sum(tail.lost for tail in self._tails.values())
 
-    def poll(self) -> None:
-        """Write what is new."""
-        if self.error is None:
-            self._write(None)
+    def poll(self, taken: int) -> None:
+        """Write what is new; all but the monitor end with input sample `taken`, what follows is the driver's silence."""
+        if self.error:
+            return
+        try:
+            for name, tail in self._tails.items():
+                self._writers[name].write(tail.read(None if name == "monitor" else taken))
+        except AudioFileError as error:
+            self.error = error
 
     def finish(self, taken: int) -> None:
-        """Write the rest and close; all but the monitor end with input sample `taken`."""
-        if self.error is None:
-            self._write(taken)
+        """Write the rest and close."""
+        self.poll(taken)
         for writer in self._writers.values():
             try:
                 writer.close()
             except AudioFileError as error:
                 self.error = self.error or error
-
-    def _write(self, taken: int | None) -> None:
-        try:
-            for name, tail in self._tails.items():
-                start = tail.position
-                audio = tail.read()
-                if taken is not None and name != "monitor":
-                    audio = audio[:, : max(0, taken - start)]
-                self._writers[name].write(audio)
-        except AudioFileError as error:
-            self.error = error
 
     def _discard(self) -> None:
         for writer in self._writers.values():

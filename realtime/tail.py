@@ -26,17 +26,17 @@ class Tail:
         self._run_end = 0  # of the run that is being followed
         self._run_start = 0
 
-    def read(self) -> npt.NDArray[np.float32]:
-        """The [C, n] that have come since the last call."""
+    def read(self, before: int | None = None) -> npt.NDArray[np.float32]:
+        """The [C, n] that have come since the last call, none from sample `before` on."""
         pieces = []
-        while (piece := self._piece()).shape[1]:
+        while (piece := self._piece(before)).shape[1]:
             pieces.append(piece)
         return np.concatenate(pieces, axis=1) if pieces else piece
 
-    def _piece(self) -> npt.NDArray[np.float32]:
+    def _piece(self, before: int | None) -> npt.NDArray[np.float32]:
         """The next samples that are of one kind: lost or never there (silence), or there."""
         timeline = self._timeline
-        end, gap_end = self._bounds()
+        end, gap_end = (bound if before is None else min(bound, before) for bound in self._bounds())
         channels = timeline[Field.CHANNELS]
         if gap_end > self.position:
             silence = np.zeros((channels, min(gap_end - self.position, timeline[Field.CAPACITY])), np.float32)

@@ -14,7 +14,7 @@ from realtime.callback import HostSide
 from realtime.drivers.loop import LoopDriver, Source
 from realtime.timeline import Field
 
-SLIP_S = 0.01
+SLIP_S = 0.02
 
 
 class ClockDriver(LoopDriver):

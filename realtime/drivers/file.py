@@ -22,15 +22,15 @@ class FileDriver(LoopDriver):
         block: int | str,
         *,
         limit: int | None = None,
-        after_block: Callable[[], None] = lambda: None,
+        after_block: Callable[[int], None] = lambda taken: None,
     ) -> None:
-        """`after_block` is called in the driver's thread, for who must see every block before the ring wraps."""
+        """`after_block` gets the input samples so far, in the driver's thread: for who must see all before the ring wraps."""
         super().__init__(host, source, block, limit=limit)
         self._after_block = after_block
 
     def _pace(self, count: int) -> None:
         timeline = self.host.timeline
-        self._after_block()
+        self._after_block(self.taken)
         needed = self.host.position + count - timeline[Field.LATENCY] + FADE
         used = [end for slot, end in enumerate(WET_END[: len(SLOTS)]) if timeline[Field.SLOTS] >> slot & 1]
         deadline = time.monotonic() + TIMEOUT_S

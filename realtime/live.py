@@ -1,0 +1,170 @@
+"""A live session: engine, driver, recorder and console view, from start to report."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from realtime.audiofile import AudioFileError, Reader
+from realtime.console import View
+from realtime.drivers.clock import ClockDriver, Silence
+from realtime.drivers.file import FileDriver
+from realtime.drivers.loop import LoopDriver, Source
+from realtime.engine import Engine, EngineError, Settings
+from realtime.recorder import Recorder
+from realtime.timeline import Field
+
+POLL_S = 0.05
+
+
+@dataclass(frozen=True)
+class Session:
+    """What to play. `schedule` sets parameters at seconds of the stream."""
+
+    settings: Settings
+    driver: str  # clock or file
+    block: int | str
+    source: Source
+    seconds: float | None = None
+    record: Path | None = None
+    report: Path | None = None
+    values: dict[str, Any] = field(default_factory=dict)
+    schedule: Sequence[tuple[float, str, Any]] = ()
+
+
+def play(session: Session) -> dict[str, Any]:
+    """Run it to its end, or to Ctrl-C; the report. EngineError, AudioFileError or LatencyError if it cannot be."""
+    engine = Engine(session.settings)
+    try:
+        engine.start()
+        for name, value in session.values.items():
+            engine.set(name, value)
+        if engine.warm_up_load >= 1.0:
+            print(
+                f"these codecs take {engine.warm_up_load:.2f} × real time here: holes are certain. "
+                "Pass fewer steps, a smaller codec, or use a GPU."
+            )
+        return _stream(session, engine)
+    finally:
+        engine.close()
+
+
+def _stream(session: Session, engine: Engine) -> dict[str, Any]:
+    recorder = Recorder(engine.timeline, session.record) if session.record else None
+    limit = None if session.seconds is None else round(session.seconds * session.settings.rate)
+    driver = _driver(session, engine, limit, recorder)
+    length = session.seconds
+    if isinstance(session.source, Reader) and session.source.length is not None:
+        file_seconds = session.source.length / session.settings.rate
+        length = file_seconds if length is None else min(length, file_seconds)
+    view = View(engine, length)
+    view.monitor = session.values.get("monitor", "a")
+    try:
+        with interruptible() as stopping:
+            driver.start()
+            _watch(session, engine, driver, recorder, view, stopping)
+            driver.stop()
+            engine.stop()
+            if recorder:
+                recorder.finish(driver.taken)
+    finally:
+        view.close()
+    if driver.error:
+        raise driver.error
+    report = make_report(engine, driver.taken)
+    if session.report:
+        write_report(session.report, report)
+    if recorder and recorder.error:
+        raise recorder.error
+    return report
+
+
+def _driver(session: Session, engine: Engine, limit: int | None, recorder: Recorder | None) -> LoopDriver:
+    if session.driver == "file":
+        after_block = recorder.poll if recorder else lambda taken: None
+        return FileDriver(engine.host, session.source, session.block, limit=limit, after_block=after_block)
+    return ClockDriver(engine.host, session.source, session.block, limit=limit)
+
+
+def _watch(
+    session: Session,
+    engine: Engine,
+    driver: LoopDriver,
+    recorder: Recorder | None,
+    view: View,
+    stopping: threading.Event,
+) -> None:
+    """Everything that is not audio, some 20 times a second, until the stream ends."""
+    schedule = sorted(session.schedule, key=lambda entry: entry[0])
+    while driver.running and not stopping.is_set():
+        played = engine.timeline.load(Field.PLAYED_END) / session.settings.rate
+        while schedule and schedule[0][0] <= played:
+            _, name, value = schedule.pop(0)
+            engine.set(name, value)
+            if name == "monitor":
+                view.monitor = value
+        if message := engine.watch():
+            view.say(message)
+        if recorder and session.driver != "file":  # there the driver's own thread does it
+            failed_before = recorder.error
+            recorder.poll(driver.taken)
+            if recorder.error and not failed_before:
+                view.say(f"recording stopped: {recorder.error}")
+        view.update()
+        time.sleep(POLL_S)
+
+
+def make_report(engine: Engine, taken: int) -> dict[str, Any]:
+    """What happened, in the names of ARCHITECTURE and the README."""
+    snapshot = engine.snapshot()
+    codec = {playing.slot: f"{playing.codec}:{playing.path}" for playing in engine.playing}
+    return {
+        "sample_rate": engine.settings.rate,
+        "latency_samples": engine.plan.latency,
+        "latency_terms": engine.plan.terms,
+        "codec_a": codec.get(0),
+        "codec_b": codec.get(1),
+        "real_time_factor": dict(zip(("p50", "p99", "max"), snapshot.load, strict=True)),
+        "misses": engine.misses(),
+        "seconds": taken / engine.settings.rate,
+        "bitrate_a": snapshot.bitrate[0],
+        "bitrate_b": snapshot.bitrate[1] if 1 in codec else None,
+        "missed_samples": engine.timeline[Field.MISSED],
+        "resyncs": snapshot.resyncs,
+        "bad_samples": snapshot.bad_samples,
+        "restarts": engine.restarts,
+    }
+
+
+def write_report(path: Path, report: dict[str, Any]) -> None:
+    """JSON, whole or not at all."""
+    working = path.with_name(f".{path.name}.part")
+    try:
+        working.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+        working.replace(path)
+    except OSError as error:
+        working.unlink(missing_ok=True)
+        raise AudioFileError(f"{path}: cannot be written ({error.strerror}). Pass a path you may write to.") from error
+
+
+@contextmanager
+def interruptible() -> Iterator[threading.Event]:
+    """Ctrl-C and SIGTERM set the event instead of breaking off whatever is being done."""
+    stopping = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stopping
+        return
+    before = {s: signal.signal(s, lambda *_: stopping.set()) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stopping
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+

@@ -1,0 +1,69 @@
+"""Rendering: a file through a codec to another file, the same length, latency removed, in constant memory.
+
+It is the lane that plays live, fed from a file instead of a timeline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from models.codec import Audio, Controls
+from models.load import load
+from realtime.audiofile import Reader, Writer
+from realtime.lane import Lane
+
+BLOCK = 4096  # samples read at once
+
+
+def render(
+    source: Path,
+    target: Path,
+    codec: str,
+    path: str | None,
+    controls: Controls,
+    progress: Callable[[float], None] = lambda done: None,
+) -> dict[str, Any]:
+    """Write target (float32 WAV at the source's rate); what was done. CodecError or AudioFileError if it cannot be."""
+    loaded = load(codec)
+    reader = Reader(source)
+    try:
+        lane = Lane(loaded, [(0, path or loaded.spec.paths[0])], reader.rate)
+        lane.outlets[0].controls = controls
+        total = reader.length or 0
+        with Writer(target, reader.rate, whole=True) as writer:
+            for done, audio in render_blocks(lane, reader.blocks(BLOCK), total):
+                writer.write(audio)
+                progress(done / total)
+    finally:
+        reader.close()
+    seconds = lane.frames / loaded.spec.frame_rate
+    return {
+        "codec": loaded.spec.name,
+        "path": lane.outlets[0].path,
+        "seconds": total / reader.rate,
+        "bitrate": lane.outlets[0].bits / seconds / 1000,
+        "real_time_factor": lane.codec_seconds / seconds,
+    }
+
+
+def render_blocks(lane: Lane, blocks: Iterator[Audio], total: int) -> Iterator[tuple[int, Audio]]:
+    """Feed blocks of `total` samples, then silence until as many have come out: (samples out so far, audio)."""
+    done = 0
+
+    def fed() -> Iterator[Audio]:
+        yield from blocks
+        while True:
+            yield np.zeros((lane.channels, BLOCK), np.float32)
+
+    for block in fed():
+        for _, audio in lane.process(block):
+            audio = audio[:, : total - done]
+            done += audio.shape[1]
+            if audio.shape[1]:
+                yield done, audio
+        if done >= total:
+            return
