@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -118,7 +117,7 @@ def _watch(
             if recorder.error and not failed_before:
                 view.say(f"recording stopped: {recorder.error}")
         view.update()
-        time.sleep(POLL_S)
+        driver.join(POLL_S)
 
 
 def make_report(engine: Engine, taken: int) -> dict[str, Any]:

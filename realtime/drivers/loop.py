@@ -46,6 +46,10 @@ class LoopDriver:
         self._stopping.set()
         self._thread.join()
 
+    def join(self, seconds: float) -> None:
+        """Wait for the stream to end, so long at most."""
+        self._thread.join(seconds)
+
     @property
     def running(self) -> bool:
         return self._thread.is_alive()

@@ -1,0 +1,55 @@
+"""The host side: what a block costs the audio thread, and how fast the rings are."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from benchmarks.report import Row
+from realtime.callback import HostSide
+from realtime.timeline import GAIN_ONE, WET_END, Field, Timeline
+
+BLOCK, BLOCKS = 256, 20_000
+
+
+def measure() -> list[Row]:
+    """Median and p99.9 of a stereo block of 256 with A, B and delta live; samples a second through a ring."""
+    timeline = Timeline.create(rate=48_000, latency=4096, max_block=BLOCK)
+    try:
+        host = HostSide(timeline)
+        timeline.store(Field.ACK, timeline[Field.STREAM])
+        for field, gain in ((Field.GAIN_DRY, 1.0), (Field.GAIN_A, -0.5), (Field.GAIN_B, 0.5)):
+            timeline.header[field] = round(gain * GAIN_ONE)
+        inp = np.random.default_rng(0).standard_normal((BLOCK, 2)).astype(np.float32)
+        out, taken = np.empty_like(inp), []
+        for _ in range(BLOCKS):
+            for end in WET_END:
+                timeline.store(end, host.position)
+            started = time.perf_counter_ns()
+            host.process(inp, out)
+            taken.append(time.perf_counter_ns() - started)
+        ramping = []
+        for number in range(BLOCKS // 10):
+            timeline.header[Field.GAIN_A] = (number % 2) * GAIN_ONE
+            for end in WET_END:
+                timeline.store(end, host.position)
+            started = time.perf_counter_ns()
+            host.process(inp, out)
+            ramping.append(time.perf_counter_ns() - started)
+        audio = np.random.default_rng(0).standard_normal((2, 1024)).astype(np.float32)
+        back = np.empty_like(audio)
+        started = time.perf_counter()
+        for number in range(5000):
+            timeline.write(1, number * 1024, audio)
+            timeline.read(1, number * 1024, back)
+        ring_s = time.perf_counter() - started
+        host.close()
+    finally:
+        timeline.close()
+    return [
+        Row("host side, stereo block of 256, A + B + delta, median", float(np.median(taken)) / 1000, "µs", "<= 5"),
+        Row("host side, the same, p99.9", float(np.percentile(taken, 99.9)) / 1000, "µs"),
+        Row("host side, the same while a gain ramps, median", float(np.median(ramping)) / 1000, "µs"),
+        Row("ring, stereo samples written and read, chunks of 1024", 5000 * 1024 / ring_s / 1e6, "M samples/s"),
+    ]
