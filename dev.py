@@ -30,22 +30,14 @@ PYTHON = f"{sys.version_info[0]}.{sys.version_info[1]}"
 SYSTEM_LIBRARIES = [
     "libportaudio2",
     # Qt with QT_QPA_PLATFORM=offscreen
-    *(
-        "libegl1",
-        "libgl1",
-        "libxkbcommon0",
-        "libdbus-1-3",
-        "libfontconfig1",
-        "libfreetype6",
-        "libglib2.0-0",
-        "libx11-6",
-    ),
+    *("libegl1", "libgl1", "libxkbcommon0", "libdbus-1-3"),
+    *("libfontconfig1", "libfreetype6", "libglib2.0-0", "libx11-6"),
     # Qt on X11
-    *("libxcb-cursor0", "libxcb-icccm4", "libxcb-image0", "libxcb-keysyms1", "libxcb-randr0", "libxcb-render-util0"),
-    *("libxcb-shape0", "libxcb-shm0", "libxcb-sync1", "libxcb-xfixes0", "libxcb-xkb1", "libxkbcommon-x11-0"),
-    "libx11-xcb1",
+    *("libx11-xcb1", "libxkbcommon-x11-0", "libxcb-cursor0", "libxcb-icccm4", "libxcb-image0", "libxcb-keysyms1"),
+    *("libxcb-randr0", "libxcb-render-util0", "libxcb-shape0", "libxcb-shm0", "libxcb-sync1", "libxcb-xfixes0"),
+    "libxcb-xkb1",
 ]
-ELSEWHERE = {
+ELSEWHERE = {  # package manager: what to type
     "dnf": "sudo dnf install portaudio libglvnd-egl libglvnd-glx libxkbcommon-x11 dbus-libs fontconfig glib2 libX11-xcb"
     " xcb-util-cursor xcb-util-wm xcb-util-image xcb-util-keysyms xcb-util-renderutil",
     "pacman": "sudo pacman -S --needed portaudio libglvnd libxkbcommon-x11 dbus fontconfig glib2 libx11"
