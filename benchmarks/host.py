@@ -15,11 +15,12 @@ BLOCK, BLOCKS = 256, 20_000
 
 def measure() -> list[Row]:
     """Median and p99.9 of a stereo block of 256 with A, B and delta live; samples a second through a ring."""
+    gains: tuple[tuple[Field, float], ...] = ((Field.GAIN_DRY, 1.0), (Field.GAIN_A, -0.5), (Field.GAIN_B, 0.5))
     timeline = Timeline.create(rate=48_000, latency=4096, max_block=BLOCK)
     try:
         host = HostSide(timeline)
         timeline.store(Field.ACK, timeline[Field.STREAM])
-        for field, gain in ((Field.GAIN_DRY, 1.0), (Field.GAIN_A, -0.5), (Field.GAIN_B, 0.5)):
+        for field, gain in gains:
             timeline.header[field] = round(gain * GAIN_ONE)
         inp = np.random.default_rng(0).standard_normal((BLOCK, 2)).astype(np.float32)
         out, taken = np.empty_like(inp), []

@@ -30,7 +30,9 @@ def measure(seconds: float = 10.0, codec: str = "pcm:hop=960") -> list[Row]:
     rows = []
     for rate, block in itertools.product(RATES, BLOCKS):
         planned, measured = planned_and_measured(rate, block, seconds, codec)
-        rows.append(Row(f"{codec}, {rate} Hz, block {block}: planned {planned}, off by", measured - planned, "samples", "0"))
+        rows.append(
+            Row(f"{codec}, {rate} Hz, block {block}: planned {planned}, off by", measured - planned, "samples", "0")
+        )
     return rows
 
 

@@ -39,7 +39,7 @@ def store_release(typing_context: Any, address: Any, value: Any) -> Any:
 @njit("int64(uintp)", cache=True)
 def load(address: int) -> int:
     """`load_acquire`, callable from Python."""
-    return load_acquire(address)
+    return int(load_acquire(address))
 
 
 @njit("void(uintp, int64)", cache=True)

@@ -64,7 +64,9 @@ class Reader:
             self._left -= count
         while self._ready.shape[1] < count:
             block = self._read_file(max(1024, count))
-            self._ready = np.concatenate([self._ready, self._resampler.process(block) if self._resampler else block], axis=1)
+            self._ready = np.concatenate(
+                [self._ready, self._resampler.process(block) if self._resampler else block], axis=1
+            )
         out, self._ready = self._ready[:, :count], self._ready[:, count:]
         return out
 
@@ -94,7 +96,9 @@ class Reader:
                 self._read = 0
                 samples = self._file.read(count, dtype="float32", always_2d=True)
         except soundfile.LibsndfileError as error:
-            raise AudioFileError(f"{self.path}: damaged after sample {self._read} ({error}). Use a whole copy.") from error
+            raise AudioFileError(
+                f"{self.path}: damaged after sample {self._read} ({error}). Use a whole copy."
+            ) from error
         if not len(samples):
             if self._read < self._file.frames:
                 raise AudioFileError(
@@ -151,7 +155,9 @@ class Writer:
     def __enter__(self) -> Writer:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if kind and self._whole:
             self.discard()
         else:

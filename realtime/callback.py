@@ -236,7 +236,7 @@ def process(inp, out, now_ns, header, rings, state):  # type: ignore[no-untyped-
 
 @njit("void(int64[::1], int64[::1])", cache=True, nogil=True)
 def activate(header, state):  # type: ignore[no-untyped-def]
-    """Begin a new stream at sample 0: forget the old one and ask the engine to do so. Any thread, while none processes."""
+    """Begin a new stream at sample 0, and ask the engine to do so. Any thread, while none processes."""
     base = header.ctypes.data
     state[:] = 0
     for g in range(3):

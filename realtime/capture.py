@@ -25,7 +25,9 @@ class Capture:
             for start in range(0, new.shape[1], self._size):
                 piece = new[:, start : start + self._size]
                 # sample k lies in slot k mod size, as in the timeline
-                slots = np.arange(tail.position - new.shape[1] + start, tail.position - new.shape[1] + start + piece.shape[1])
+                slots = np.arange(
+                    tail.position - new.shape[1] + start, tail.position - new.shape[1] + start + piece.shape[1]
+                )
                 kept[:, slots % self._size] = piece
 
     def loop(self) -> dict[str, npt.NDArray[np.float32]]:

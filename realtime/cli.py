@@ -235,7 +235,11 @@ def _add_flags(parser: argparse.ArgumentParser, *names: str) -> None:
     for name in names:
         row = PARAMETERS[name]
         default = row.default if name != "rate" or "plan" in parser.prog else "the file's"
-        parser.add_argument(f"--{name}", metavar="N" if row.low is not None else "PATH", help=f"{row.help}: {row.allowed} (default {default})")
+        parser.add_argument(
+            f"--{name}",
+            metavar="N" if row.low is not None else "PATH",
+            help=f"{row.help}: {row.allowed} (default {default})",
+        )
 
 
 def _optional(codec: str) -> tuple[str, str | None] | None:

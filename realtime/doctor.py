@@ -52,7 +52,8 @@ def self_test(seconds: float = SELF_TEST_S) -> str:
         engine.close()
     verdict = "passed" if not sum(missed.values()) else "this machine was too busy"
     counts = ", ".join(f"{kind} {count}" for kind, count in missed.items())
-    return f"{verdict}: {seconds:.0f} s at 256 samples, latency {engine.plan.latency}, misses {counts}, {load[2]:.3f} × RT at worst"
+    facts = f"{seconds:.0f} s at 256 samples, latency {engine.plan.latency}, {load[2]:.3f} × RT at worst"
+    return f"{verdict}: {facts}, misses {counts}"
 
 
 def _version(package: str) -> str:

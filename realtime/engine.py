@@ -202,7 +202,7 @@ class _Link:
     def __init__(self, request: Request, *, in_thread: bool) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection: Connection
-        self.connection, theirs = context.Pipe()  # type: ignore[assignment]
+        self.connection, theirs = context.Pipe()
         self.process: BaseProcess | None = None
         self.thread: threading.Thread | None = None
         if in_thread:

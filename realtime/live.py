@@ -13,10 +13,10 @@ from typing import Any
 
 from realtime.audiofile import AudioFileError, Reader
 from realtime.console import View
-from realtime.drivers.clock import ClockDriver, Silence
+from realtime.drivers.clock import ClockDriver
 from realtime.drivers.file import FileDriver
 from realtime.drivers.loop import LoopDriver, Source
-from realtime.engine import Engine, EngineError, Settings
+from realtime.engine import Engine, Settings
 from realtime.recorder import Recorder
 from realtime.timeline import Field
 
@@ -166,4 +166,3 @@ def interruptible() -> Iterator[threading.Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-

@@ -54,7 +54,9 @@ class Parameter:
 
     def _coerce(self, given: Any) -> Any:
         if self.kind is bool:
-            return {"on": True, "off": False, "true": True, "false": False, "1": True, "0": False}.get(str(given).lower())
+            return {"on": True, "off": False, "true": True, "false": False, "1": True, "0": False}.get(
+                str(given).lower()
+            )
         if self.kind is int and isinstance(given, float) and given != int(given):
             return None
         return self.kind(given)
@@ -65,7 +67,9 @@ def _slot(slot: str, codec: str) -> tuple[Parameter, ...]:
     return (
         Parameter(f"{slot}.codec", str, codec, "restart", f"codec of slot {name}, and its path after a colon"),
         Parameter(f"{slot}.steps", int, 2, "frame", f"decoding steps of slot {name}", 1, 8),
-        Parameter(f"{slot}.context_noise", float, 0.4, "frame", f"noise on the past that slot {name} decodes from", 0, 1),
+        Parameter(
+            f"{slot}.context_noise", float, 0.4, "frame", f"noise on the past that slot {name} decodes from", 0, 1
+        ),
         Parameter(f"{slot}.seed", int, 0, "frame", f"seed of slot {name}'s decoding noise", 0, 2**31 - 1),
     )
 

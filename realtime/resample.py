@@ -67,7 +67,7 @@ class Resampler:
     @property
     def latency(self) -> int:
         """Input samples beyond an output's own time that must have come in before it is made."""
-        return self.half
+        return int(self.half)
 
     def process(self, audio: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Take [C, n] at rate_in, give the [C, m] at rate_out that can be told by now."""

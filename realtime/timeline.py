@@ -136,7 +136,9 @@ class Timeline:
         except OSError as error:
             os.close(descriptor)
             unnamed.unlink(missing_ok=True)
-            raise TimelineError(f"no room for {size} bytes in {directory} ({error.strerror}). Free some there.") from error
+            raise TimelineError(
+                f"no room for {size} bytes in {directory} ({error.strerror}). Free some there."
+            ) from error
         timeline = cls(path, descriptor, owner=True)
         h = timeline.header
         h[Field.VERSION], h[Field.SIZE], h[Field.CHANNELS], h[Field.CAPACITY] = VERSION, size, channels, capacity

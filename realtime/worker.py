@@ -79,7 +79,9 @@ class Worker:
         place.taken += count
         if place.lane.frames > frames:
             spec = place.lane.codec.spec
-            place.load.add((time.perf_counter() - started) * spec.sample_rate / (spec.hop * (place.lane.frames - frames)))
+            place.load.add(
+                (time.perf_counter() - started) * spec.sample_rate / (spec.hop * (place.lane.frames - frames))
+            )
         for slot, audio in wet:
             timeline.write(WET + slot, place.written[slot], audio)
             place.written[slot] += audio.shape[1]
@@ -150,4 +152,3 @@ class Worker:
         """Leave the last telemetry, and say that no engine is here any more."""
         publish(self.timeline, self.snapshot())
         self.timeline.store(Field.ENGINE, 0)
-

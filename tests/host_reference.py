@@ -47,7 +47,9 @@ class HostReference:
         k = np.arange(self.n, self.n + size) - t[Field.LATENCY]
         self._see_runs(int(k[0]))
 
-        gains = [self._ramp(g, target, GAIN_ONE // fade, size) for g, target in zip(self.gains, self._targets(), strict=True)]
+        gains = [
+            self._ramp(g, target, GAIN_ONE // fade, size) for g, target in zip(self.gains, self._targets(), strict=True)
+        ]
         self.gains = [int(g[-1]) for g in gains]
         presence = [self._presence(slot, k, fade) for slot in range(2)]
         self.presence = [int(p[-1]) for p in presence]
@@ -83,9 +85,7 @@ class HostReference:
         t = self.timeline
         if t[Field.ACK] != t[Field.STREAM]:
             return
-        for slot, (end, epoch) in enumerate(
-            [(Field.WET_END_A, Field.EPOCH_A), (Field.WET_END_B, Field.EPOCH_B)]
-        ):
+        for slot, (end, epoch) in enumerate([(Field.WET_END_A, Field.EPOCH_A), (Field.WET_END_B, Field.EPOCH_B)]):
             start, old_end = self.runs[slot]
             if t[epoch] == start or old_end <= k:
                 self.runs[slot] = (t[epoch], t[end])

@@ -76,7 +76,9 @@ event = st.one_of(
     st.tuples(st.just("gains"), gain, gain, gain),
     st.tuples(st.just("fill"), st.integers(0, 1)),
     st.tuples(st.just("engine"), st.integers(0, 3)),
-    st.tuples(st.just("beat"),),
+    st.tuples(
+        st.just("beat"),
+    ),
     st.tuples(st.just("time"), st.integers(0, SECOND_NS)),
 )
 

@@ -24,7 +24,7 @@ class FileDriver(LoopDriver):
         limit: int | None = None,
         after_block: Callable[[int], None] = lambda taken: None,
     ) -> None:
-        """`after_block` gets the input samples so far, in the driver's thread: for who must see all before the ring wraps."""
+        """`after_block` gets the input samples so far, in the driver's thread, before the ring can wrap."""
         super().__init__(host, source, block, limit=limit)
         self._after_block = after_block
 
