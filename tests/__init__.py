@@ -1,0 +1,1 @@
+"""Facts about Verdigris, one file for each family of facts."""
