@@ -156,7 +156,7 @@ class ClassicEncoder:
     def encode(self, chunk: Audio) -> Frame:
         assert chunk.shape == (CHANNELS, self.codec.spec.hop), chunk.shape
         samples = av.AudioFrame.from_ndarray(
-            _tamed(chunk).T.reshape(1, -1) if self.codec.family.packed else np.ascontiguousarray(_tamed(chunk)),
+            tamed(chunk).T.reshape(1, -1) if self.codec.family.packed else np.ascontiguousarray(tamed(chunk)),
             format=self.context.format.name,
             layout="stereo",
         )
@@ -194,7 +194,7 @@ class ClassicDecoder:
         self.context = self.codec.new_decoder()
 
 
-def _tamed(chunk: Audio) -> Audio:
+def tamed(chunk: Audio) -> Audio:
     """The chunk itself if FFmpeg can take it, else one without NaN, infinity or numbers beyond LOUDEST."""
     if np.abs(chunk).max() <= LOUDEST:  # False for NaN
         return chunk

@@ -41,6 +41,12 @@ def split_path(given: str) -> tuple[str, str | None]:
     return (name, last) if name and last in PATHS else (given, None)
 
 
+def vorbis_bitrate(name: str) -> int | None:
+    """kbit/s if this is a name of Vorbis, for `transcode`; None for all that `load` knows."""
+    family, _, rest = name.partition(":")
+    return _kbps(family, rest, 96) if family == "vorbis" else None
+
+
 def _pcm(rest: str, rate: int | None, precision: str | None) -> Codec:
     name = f"pcm:{rest}" if rest else "pcm"
     numbers: dict[str, int] = {} if rate is None else {"sample_rate": rate}
@@ -60,18 +66,14 @@ def _pcm(rest: str, rate: int | None, precision: str | None) -> Codec:
     return Pcm(**numbers, compute=compute, name=name)
 
 
-def _classic(name: str, default: str) -> Loader:
+def _classic(name: str, default: int) -> Loader:
     def loader(rest: str, rate: int | None, precision: str | None) -> Codec:
         from models.classic import FAMILIES, Classic
 
         family = FAMILIES[name]
-        try:
-            kbps = int(rest or default)
-        except ValueError:
-            raise CodecError(
-                f'bitrate "{rest}" of {name} is not an integer of kbit/s. Pass such as {name}:{default}.'
-            ) from None
-        return Classic(family, kbps, rate if rate is not None and rate in family.rates else family.rates[0])
+        return Classic(
+            family, _kbps(name, rest, default), rate if rate is not None and rate in family.rates else family.rates[0]
+        )
 
     return loader
 
@@ -83,12 +85,21 @@ def _vorbis(rest: str, rate: int | None, precision: str | None) -> Codec:
     )
 
 
+def _kbps(family: str, given: str, default: int) -> int:
+    try:
+        return int(given) if given else default
+    except ValueError:
+        raise CodecError(
+            f'bitrate "{given}" of {family} is not an integer of kbit/s. Pass such as {family}:{default}.'
+        ) from None
+
+
 PCM_INTEGERS = {"hop": "hop", "lookahead": "lookahead", "rate": "sample_rate", "channels": "channels"}
 
 FAMILIES: dict[str, Loader] = {
     "pcm": _pcm,
-    "opus": _classic("opus", "24"),
-    "mp3": _classic("mp3", "128"),
-    "aac": _classic("aac", "96"),
+    "opus": _classic("opus", 24),
+    "mp3": _classic("mp3", 128),
+    "aac": _classic("aac", 96),
     "vorbis": _vorbis,
 }
