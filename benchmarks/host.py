@@ -20,8 +20,8 @@ def measure() -> list[Row]:
     try:
         host = HostSide(timeline)
         timeline.store(Field.ACK, timeline[Field.STREAM])
-        for field, gain in gains:
-            timeline.header[field] = round(gain * GAIN_ONE)
+        for field, part in gains:
+            timeline.header[field] = round(part * GAIN_ONE)
         inp = np.random.default_rng(0).standard_normal((BLOCK, 2)).astype(np.float32)
         out, taken = np.empty_like(inp), []
         for _ in range(BLOCKS):
@@ -40,11 +40,11 @@ def measure() -> list[Row]:
             ramping.append(time.perf_counter_ns() - started)
         audio = np.random.default_rng(0).standard_normal((2, 1024)).astype(np.float32)
         back = np.empty_like(audio)
-        started = time.perf_counter()
+        ring_started = time.perf_counter()
         for number in range(5000):
             timeline.write(1, number * 1024, audio)
             timeline.read(1, number * 1024, back)
-        ring_s = time.perf_counter() - started
+        ring_s = time.perf_counter() - ring_started
         host.close()
     finally:
         timeline.close()

@@ -6,9 +6,10 @@ its codecs is asked for: who plays Opus never pays for torch.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 
-from models.codec import Codec, CodecError, CodecSpec
+from models.codec import Audio, Codec, CodecError, CodecSpec
 from models.pcm import Pcm
 
 PATHS = ("continuous", "discrete")
@@ -16,6 +17,8 @@ DEFAULTS = ("pcm", "opus", "mp3", "aac")  # what available() lists
 
 # rest of the name ("" if none), rate asked for, precision asked for -> codec
 Loader = Callable[[str, int | None, str | None], Codec]
+# blocks [C, T], sample rate, channels -> as many samples, each at its own place
+Transcoder = Callable[[Iterator[Audio], int, int], Iterator[Audio]]
 
 
 def load(name: str, *, rate: int | None = None, precision: str | None = None) -> Codec:
@@ -41,10 +44,15 @@ def split_path(given: str) -> tuple[str, str | None]:
     return (name, last) if name and last in PATHS else (given, None)
 
 
-def vorbis_bitrate(name: str) -> int | None:
-    """kbit/s if this is a name of Vorbis, for `transcode`; None for all that `load` knows."""
+def load_transcoder(name: str) -> tuple[Transcoder, int] | None:
+    """For a codec without a fixed hop (Vorbis): what puts whole files through it, and its kbit/s. Else None."""
     family, _, rest = name.partition(":")
-    return _kbps(family, rest, 96) if family == "vorbis" else None
+    if family != "vorbis":
+        return None
+    from models.transcode import transcode
+
+    kbps = _kbps(family, rest, 96)
+    return partial(transcode, kbps=kbps), kbps
 
 
 def _pcm(rest: str, rate: int | None, precision: str | None) -> Codec:

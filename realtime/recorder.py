@@ -42,7 +42,7 @@ class Recorder:
         return sum(tail.lost for tail in self._tails.values())
 
     def poll(self, taken: int) -> None:
-        """Write what is new; all but the monitor end with input sample `taken`, what follows is the driver's silence."""
+        """Write what is new; all but the monitor end with input sample `taken`, before the driver's silence."""
         if self.error:
             return
         try:

@@ -5,6 +5,7 @@ It is the lane that plays live, fed from a file instead of a timeline.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from models.codec import Audio, Controls
-from models.load import load
+from models.load import Transcoder, load, load_transcoder
 from realtime.audiofile import Reader, Writer
 from realtime.lane import Lane
 
@@ -28,6 +29,8 @@ def render(
     progress: Callable[[float], None] = lambda done: None,
 ) -> dict[str, Any]:
     """Write target (float32 WAV at the source's rate); what was done. CodecError or AudioFileError if it cannot be."""
+    if whole := load_transcoder(codec):
+        return _render_whole(source, target, codec, whole, progress)
     loaded = load(codec)
     reader = Reader(source)
     try:
@@ -48,6 +51,26 @@ def render(
         "bitrate": lane.outlets[0].bits / seconds / 1000,
         "real_time_factor": lane.codec_seconds / seconds,
     }
+
+
+def _render_whole(
+    source: Path, target: Path, name: str, whole: tuple[Transcoder, int], progress: Callable[[float], None]
+) -> dict[str, Any]:
+    """A codec that needs all of the file before it gives any of it back."""
+    transcode, kbps = whole
+    reader = Reader(source)
+    try:
+        total, done, started = reader.length or 0, 0, time.perf_counter()
+        with Writer(target, reader.rate, whole=True) as writer:
+            for audio in transcode(reader.blocks(BLOCK), reader.rate, 2):
+                writer.write(audio)
+                done += audio.shape[1]
+                progress(done / total)
+    finally:
+        reader.close()
+    seconds = total / reader.rate
+    taken = time.perf_counter() - started
+    return {"codec": name, "path": "discrete", "seconds": seconds, "bitrate": kbps, "real_time_factor": taken / seconds}
 
 
 def render_blocks(lane: Lane, blocks: Iterator[Audio], total: int) -> Iterator[tuple[int, Audio]]:

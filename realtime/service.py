@@ -8,6 +8,7 @@ The same function runs in a process of its own (live) or in a thread (files, tes
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import signal
 import sys
@@ -136,10 +137,8 @@ def serve_process(connection: Connection, request: Request) -> None:
     """`serve` as the main function of a process: Ctrl-C is the engine's to handle."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.setswitchinterval(0.0005)
-    try:
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the engine is gone: no reason to go on
         serve(connection, request)
-    except (BrokenPipeError, ConnectionResetError):
-        pass  # the engine is gone, and with it the reason to go on
 
 
 def _work(connection: Connection, request: Request, lanes: list[Lane], attach: Attach) -> None:

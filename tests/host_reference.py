@@ -1,4 +1,4 @@
-"""The host side once more, in plain numpy, from its description and not from its code: what the compiled one must equal.
+"""The host side once more, in plain numpy, from its description: what the compiled one must equal.
 
 Where the compiled code walks sample by sample, this works on whole blocks with closed forms.
 """

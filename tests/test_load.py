@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from models import CodecError, available, load, split_path
-from models.load import vorbis_bitrate
+from models.load import load_transcoder
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -70,11 +70,13 @@ def test_only_a_last_part_that_is_a_path_is_split_off() -> None:
 
 
 def test_vorbis_is_told_from_what_can_be_loaded() -> None:
-    assert vorbis_bitrate("vorbis:160") == 160
-    assert vorbis_bitrate("vorbis") == 96
-    assert vorbis_bitrate("opus:24") is None
+    assert (found := load_transcoder("vorbis:160")) is not None
+    assert found[1] == 160
+    assert (found := load_transcoder("vorbis")) is not None
+    assert found[1] == 96
+    assert load_transcoder("opus:24") is None
     with pytest.raises(CodecError, match='bitrate "loud" of vorbis'):
-        vorbis_bitrate("vorbis:loud")
+        load_transcoder("vorbis:loud")
 
 
 def test_classic_codecs_do_not_import_torch() -> None:
