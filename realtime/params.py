@@ -38,7 +38,7 @@ class Parameter:
         if self.low is None:
             return "text"
         kind = "a whole number" if self.kind is int else "a number"
-        return f"{kind} from {self.low:g} to {self.high:g}{' ' + self.unit if self.unit else ''}"
+        return f"{kind} from {self.low} to {self.high}{' ' + self.unit if self.unit else ''}"
 
     def parse(self, given: Any) -> Any:
         """The value, or ParameterError. Text is read; numbers are taken where nothing is lost."""

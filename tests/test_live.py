@@ -1,0 +1,52 @@
+"""`verdigris live` by the clock: what was planned is what is measured, to the sample."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from benchmarks.latency import planned_and_measured
+from realtime.cli import main
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("rate", "block"), [(48_000, 256), (44_100, 441), (96_000, "random"), (48_000, 32)])
+def test_planned_latency_is_the_measured_one_to_the_sample(rate: int, block: int | str) -> None:
+    planned, measured = planned_and_measured(rate, block, 2.0, "pcm:hop=960")
+    assert measured == planned
+
+
+@pytest.mark.slow
+def test_a_session_leaves_recordings_and_a_report(tmp_path: Path) -> None:
+    arguments = ["live", "--seconds", "3", "--record", str(tmp_path), "--report", str(tmp_path / "report.json")]
+    assert main([*arguments, "--a", "opus:6", "--b", "opus:24", "--monitor", "b"]) == 0
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["latency_samples"] == sum(report["latency_terms"].values())
+    assert (report["codec_a"], report["codec_b"]) == ("opus:6:discrete", "opus:24:discrete")
+    assert report["seconds"] == 3.0
+    assert set(report["misses"]) == {"late", "stalled", "died", "xrun"}
+    assert set(report["real_time_factor"]) == {"p50", "p99", "max"}
+    assert report["bitrate_a"] == pytest.approx(6, abs=0.3)
+    assert report["bitrate_b"] == pytest.approx(24, abs=0.5)
+    lengths = {name: soundfile.info(tmp_path / f"{name}.wav").frames for name in ("input", "a", "b")}
+    assert set(lengths.values()) == {3 * 48_000}
+    assert soundfile.info(tmp_path / "monitor.wav").frames >= 3 * 48_000 + report["latency_samples"]
+
+
+def test_live_by_the_file_driver_is_what_render_gives(tmp_path: Path) -> None:
+    """Law 2 for the whole application: the stream's A and the rendered file are the same samples."""
+    x = np.random.default_rng(0).uniform(-0.5, 0.5, (44_100, 2)).astype(np.float32)
+    source = tmp_path / "in.wav"
+    soundfile.write(source, x, 44_100, subtype="FLOAT")
+    live = ["live", "--driver", "file", "--input", str(source), "--record", str(tmp_path), "--a", "opus:64"]
+    assert main([*live, "--b", "off"]) == 0
+    assert main(["render", str(source), str(tmp_path / "rendered.wav"), "--codec", "opus:64"]) == 0
+    streamed, _ = soundfile.read(tmp_path / "a.wav", dtype="float32")
+    rendered, _ = soundfile.read(tmp_path / "rendered.wav", dtype="float32")
+    assert len(rendered) == len(x)
+    assert len(streamed) == len(x)
+    assert np.array_equal(streamed, rendered)
