@@ -63,7 +63,8 @@ def test_resampled_wet_lies_at_its_own_index(rate: int) -> None:
 def test_a_stalled_worker_begins_anew_at_the_present_and_shifts_nothing(timeline: Timeline) -> None:
     host = HostSide(timeline)
     worker = Worker(timeline, lanes_of("pcm:hop=960,lookahead=77", "pcm:hop=1000"))
-    x, tail, recorded = noise(300_000), [Tail(timeline, "a"), Tail(timeline, "b")], [[], []]
+    x, tail = noise(300_000), [Tail(timeline, "a"), Tail(timeline, "b")]
+    recorded: list[list[np.ndarray]] = [[], []]
     pieces = []
     for at, out in play(host, x, [256], None):
         pieces.append(out)
