@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from benchmarks import host, latency, rendering, worker
+from benchmarks import host, latency, rendering, table, worker
 from benchmarks.report import show
 
 PARTS = {
@@ -19,10 +19,15 @@ PARTS = {
 def main(argv: Sequence[str]) -> None:
     """Measure one part, or host and worker, which take seconds."""
     parser = argparse.ArgumentParser(prog="verdigris bench")
-    parser.add_argument("part", nargs="*", choices=(*PARTS, []), default=[], help="what to measure (host, worker)")
+    parser.add_argument(
+        "part", nargs="*", choices=(*PARTS, "table", []), default=[], help="what to measure (host, worker)"
+    )
     parser.add_argument("--minutes", type=float, default=60.0, help="length of the rendered file")
     parser.add_argument("--seconds", type=float, default=10.0, help="length of each latency measurement")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args(argv)
+    if "table" in arguments.part:
+        table.show()
+        return
     rows = [row for part in arguments.part or ("host", "worker") for row in PARTS[part](arguments)]
     show(rows, as_json=arguments.json)

@@ -24,6 +24,7 @@ from models.load import load
 from realtime.lane import Lane
 from realtime.latency import Need
 from realtime.limiter import LOOKAHEAD as LIMITER_LOOKAHEAD
+from realtime.priority import raise_priority
 from realtime.timeline import Field, Timeline
 from realtime.worker import OFFLINE_POLL_S, POLL_S, Worker
 
@@ -137,6 +138,7 @@ def serve_process(connection: Connection, request: Request) -> None:
     """`serve` as the main function of a process: Ctrl-C is the engine's to handle."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.setswitchinterval(0.0005)
+    raise_priority()
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the engine is gone: no reason to go on
         serve(connection, request)
 

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from realtime.callback import HostSide
+from realtime.priority import raise_priority
 from realtime.timeline import Field
 
 RANDOM_BLOCKS = (1, 1024)  # samples
@@ -59,6 +60,7 @@ class LoopDriver:
         raise NotImplementedError
 
     def _main(self) -> None:
+        raise_priority()
         try:
             self._run()
         except Exception as error:  # noqa: BLE001 - told to whoever started the stream
