@@ -16,8 +16,9 @@ from typing import Any
 from models.codec import CodecError, Controls
 from models.load import available, split_path
 from realtime.audiofile import AudioFileError, Reader
-from realtime.engine import EngineError, Settings
+from realtime.engine import Settings
 from realtime.latency import LatencyError
+from realtime.link import EngineError
 from realtime.params import PARAMETERS, ParameterError, parse, parse_assignment
 from realtime.timeline import TimelineError
 

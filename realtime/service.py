@@ -2,7 +2,8 @@
 
 The same function runs in a process of its own (live) or in a thread (files, tests), at the other end of a pipe:
 
-    service → engine   Ready(...) once the codecs are warm · Failed(message) instead, if they cannot be had
+    service → engine   Ready(...) once the codecs are warm · Failed(message) instead, if they cannot be had ·
+                       Stopped once it has let go of the timeline
     engine → service   Attach(path, engine) once · SetControls · SetLimiter · Stop
 """
 
@@ -83,6 +84,11 @@ class Stop:
     pass
 
 
+@dataclass(frozen=True)
+class Stopped:
+    pass
+
+
 def open_lanes(request: Request) -> list[Lane]:
     """Load each codec once; slots that play the same codec share its lane. CodecError if one cannot be had."""
     by_name: dict[str, list[tuple[int, str | None]]] = {}
@@ -125,6 +131,8 @@ def serve(connection: Connection, request: Request) -> None:
     except CodecError as error:
         connection.send(Failed(str(error)))
         return
+    gc.collect()
+    gc.freeze()  # what is loaded stays; collections while playing look at the rest only
     connection.send(describe(lanes, compute_s))
     try:
         message = connection.recv()
@@ -145,8 +153,6 @@ def serve_process(connection: Connection, request: Request) -> None:
 
 def _work(connection: Connection, request: Request, lanes: list[Lane], attach: Attach) -> None:
     timeline = Timeline.attach(attach.path)
-    gc.collect()
-    gc.freeze()  # what is loaded stays; collections while playing look at the rest only
     worker = Worker(timeline, lanes, attach.engine)
     for slot, changes in request.controls.items():
         worker.set_controls(slot, **changes)
@@ -160,6 +166,8 @@ def _work(connection: Connection, request: Request, lanes: list[Lane], attach: A
         worker.finish()
         del worker
         timeline.close()
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            connection.send(Stopped())
 
 
 def _listen(connection: Connection, worker: Worker) -> bool:
