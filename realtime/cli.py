@@ -22,6 +22,7 @@ from realtime.link import EngineError
 from realtime.params import PARAMETERS, ParameterError, parse, parse_assignment
 from realtime.timeline import TimelineError
 
+OSC_PORT = 9130
 DEMO = Path(__file__).parent / "demo"
 DEMO_CLIP = DEMO / "rockmix_sectoid_MIT.ogg"
 DEMO_SECONDS = 15.0
@@ -63,6 +64,7 @@ def build_parser() -> argparse.ArgumentParser:
     live.add_argument("--record", type=Path, metavar="DIR", help="write input, a, b and monitor as WAV there")
     live.add_argument("--report", type=Path, metavar="FILE", help="write a JSON report at the end")
     live.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="set any parameter")
+    live.add_argument("--osc", type=_port, metavar="PORT|off", help="serve OSC there (default 9130; off with file)")
     live.set_defaults(run=run_live)
 
     render = commands.add_parser("render", help="put a file through a codec")
@@ -109,7 +111,7 @@ def run_live(arguments: argparse.Namespace) -> None:
     values = dict(parse_assignment(text) for text in arguments.set)
     if arguments.monitor is not None:
         values["monitor"] = parse("monitor", arguments.monitor)
-    fixed = {name: values.pop(name) for name in list(values) if PARAMETERS[name].when == "restart"}
+    fixed = {name: values.pop(name) for name in list(values) if PARAMETERS[name].when in ("load", "restart")}
     block: int | str = arguments.block if arguments.block == "random" else parse("block", arguments.block)
     rate = parse("rate", arguments.rate) if arguments.rate is not None else fixed.get("rate")
     source = Reader(arguments.input or DEMO_CLIP, rate, loop=arguments.input is None)
@@ -133,6 +135,7 @@ def run_live(arguments: argparse.Namespace) -> None:
         report=arguments.report,
         values=values,
         schedule=getattr(arguments, "schedule", ()),
+        osc=_osc_port(arguments),
     )
     try:
         report = play(session)
@@ -246,6 +249,22 @@ def _add_flags(parser: argparse.ArgumentParser, *names: str) -> None:
 def _optional(codec: str) -> tuple[str, str | None] | None:
     """Slot B may be off."""
     return None if codec == "off" else split_path(codec)
+
+
+def _osc_port(arguments: argparse.Namespace) -> int | None:
+    """Unless it is said, OSC is served where the stream runs in real time."""
+    if arguments.osc is not None:
+        return int(arguments.osc) if arguments.osc >= 0 else None
+    return None if arguments.driver == "file" else OSC_PORT
+
+
+def _port(text: str) -> int:
+    """A UDP port, 0 for any, or -1 for off."""
+    if text == "off":
+        return -1
+    if not text.isdecimal() or int(text) > 65_535:
+        raise argparse.ArgumentTypeError(f"{text} is no port. Pass 1 to 65535, or off.")
+    return int(text)
 
 
 def _positive(text: str) -> float:

@@ -13,12 +13,14 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from models.codec import Audio, Codec, Controls, Decoder, Frame
 from realtime.limiter import LOOKAHEAD as LIMITER_LOOKAHEAD
 from realtime.limiter import Limiter
+from realtime.news import Change
 from realtime.resample import Resampler
 
 
@@ -33,6 +35,8 @@ class Outlet:
         self.resampler = Resampler(spec.sample_rate, rate, channels) if spec.sample_rate != rate else None
         self.limiter = Limiter(rate, channels)
         self._lookahead, self._channels = spec.lookahead, channels
+        self.waiting: list[Change] = []  # for the next frame, or for the one that they name
+        self.frame: Frame | None = None  # the last one, as it was decoded
         self.bits = 0.0  # sent for this slot since reset
         self.bad_samples = 0  # not finite, replaced by silence
         self.reset()
@@ -45,6 +49,27 @@ class Outlet:
             self.resampler.reset()
         self._skip, self._limiter_skip = self._lookahead, LIMITER_LOOKAHEAD
         self.bits = 0.0
+
+    def ask(self, change: Change) -> None:
+        """Have a change wait for its frame; of those for the next frame the last one counts."""
+        if change.at is None:
+            self.waiting = [c for c in self.waiting if c.at is not None or c.name != change.name]
+        self.waiting.append(change)
+
+    def take_changes(self, before: int) -> list[Change]:
+        """Apply what is due for a frame that ends before this input sample, in order; what that was."""
+        due = [c for c in self.waiting if c.at is None or c.at < before]
+        if due:
+            self.waiting = [c for c in self.waiting if not (c.at is None or c.at < before)]
+            for change in due:
+                self._set(change.name, change.value)
+        return due
+
+    def _set(self, name: str, value: object) -> None:
+        if name == "limiter":
+            self.limiter.on = bool(value)
+        else:
+            self.controls = replace(self.controls, **{name: value})  # type: ignore[arg-type]
 
     def finish(self, chunk: Audio) -> Audio:
         """Decoded chunk [C, hop] to what lies in the timeline, aligned with its input."""
@@ -74,6 +99,8 @@ class Lane:
         self.codec_seconds = 0.0  # spent in encode and decode since the last reset
         self.frames = 0
         self.bad_samples = 0
+        self.origin = 0  # what its owner calls sample 0 of this stream
+        self.applied: list[tuple[Change, int, int]] = []  # change, slot, frame; its owner empties it
         self.reset()
 
     def reset(self) -> None:
@@ -96,6 +123,11 @@ class Lane:
         """Samples at the device's rate after which another frame is complete, or nearly so; at least 1."""
         missing = self.codec.spec.hop - self._pending.shape[1]
         return max(1, math.ceil(missing * self.rate / self.codec.spec.sample_rate))
+
+    def start_of(self, frame: int) -> int:
+        """The first input sample, by its owner's count, that is in a frame."""
+        spec = self.codec.spec
+        return self.origin + math.floor(frame * spec.hop * self.rate / spec.sample_rate)
 
     @property
     def resampler_latency(self) -> int:
@@ -126,7 +158,12 @@ class Lane:
 
     def _step(self, chunk: Audio) -> list[tuple[int, Audio]]:
         started = time.perf_counter()
+        for outlet in self.outlets:
+            due = outlet.take_changes(self.start_of(self.frames + 1))
+            self.applied += [(change, outlet.slot, self.frames) for change in due]
         frame = self.encoder.encode(chunk)
+        for outlet in self.outlets:
+            outlet.frame = frame
         wet = self.codec.decode_together([(o.decoder, frame, o.controls) for o in self.outlets])
         self.codec_seconds += time.perf_counter() - started
         self.frames += 1

@@ -17,6 +17,8 @@ from realtime.drivers.clock import ClockDriver
 from realtime.drivers.file import FileDriver
 from realtime.drivers.loop import LoopDriver, Source
 from realtime.engine import Engine, Settings
+from realtime.osc.server import OscServer
+from realtime.osc.transport import OscError
 from realtime.recorder import Recorder
 from realtime.timeline import Field
 
@@ -36,6 +38,7 @@ class Session:
     report: Path | None = None
     values: dict[str, Any] = field(default_factory=dict)
     schedule: Sequence[tuple[float, str, Any]] = ()
+    osc: int | None = None  # port
 
 
 def play(session: Session) -> dict[str, Any]:
@@ -64,9 +67,8 @@ def _stream(session: Session, engine: Engine) -> dict[str, Any]:
         file_seconds = session.source.length / session.settings.rate
         length = file_seconds if length is None else min(length, file_seconds)
     view = View(engine, length)
-    view.monitor = session.values.get("monitor", "a")
     try:
-        with interruptible() as stopping:
+        with interruptible() as stopping, serving(session, engine, view):
             driver.start()
             _watch(session, engine, driver, recorder, view, stopping)
             driver.stop()
@@ -107,8 +109,7 @@ def _watch(
         while schedule and schedule[0][0] <= played:
             _, name, value = schedule.pop(0)
             engine.set(name, value)
-            if name == "monitor":
-                view.monitor = value
+        view.monitor = engine.values["monitor"]
         if message := engine.watch():
             view.say(message)
         if recorder and session.driver != "file":  # there the driver's own thread does it
@@ -151,6 +152,24 @@ def write_report(path: Path, report: dict[str, Any]) -> None:
     except OSError as error:
         working.unlink(missing_ok=True)
         raise AudioFileError(f"{path}: cannot be written ({error.strerror}). Pass a path you may write to.") from error
+
+
+@contextmanager
+def serving(session: Session, engine: Engine, view: View) -> Iterator[None]:
+    """OSC while the stream plays, if it is wanted; a port that is taken is said, and nothing else changes."""
+    server = None
+    if session.osc is not None:
+        try:
+            server = OscServer(engine, session.osc, device=session.driver, say=view.say)
+            server.start()
+            view.say(f"OSC on port {server.port} of this machine (UDP and TCP)")
+        except OscError as error:
+            view.say(str(error))
+    try:
+        yield
+    finally:
+        if server:
+            server.stop()
 
 
 @contextmanager

@@ -1,11 +1,12 @@
 """The table of parameters: everything that can be controlled, once.
 
 Command-line flags, --set, their validation and their help are derived from it, as are OSC addresses and the window's
-controls. Slot parameters are written `a.steps` and `b.steps`.
+controls. Slot parameters are written `a.steps` and `b.steps`; a vector's elements `a.bend.bias.07`.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,11 @@ class ParameterError(ValueError):
 
 @dataclass(frozen=True)
 class Parameter:
-    """One row. A range is inclusive; `when` is what a change waits for: block, frame or restart."""
+    """One row. A range is inclusive.
+
+    `when` is what a change waits for: block, frame, load (another codec has to be loaded first) or restart. A vector
+    has `size` elements, each of `kind`, and a tuple as its value.
+    """
 
     name: str
     kind: type
@@ -27,6 +32,14 @@ class Parameter:
     high: float | None = None
     choices: tuple[str, ...] = ()
     unit: str = ""
+    size: int = 0  # elements; 0: a single value
+    clamp: bool = False  # numbers beyond the range that come by OSC are moved into it, not refused
+    path: str = ""  # of the OSC address, where that is not the name
+
+    @property
+    def address(self) -> str:
+        """The OSC address."""
+        return "/verdigris/" + (self.path or self.name.replace(".", "/"))
 
     @property
     def allowed(self) -> str:
@@ -40,12 +53,32 @@ class Parameter:
         kind = "a whole number" if self.kind is int else "a number"
         return f"{kind} from {self.low} to {self.high}{' ' + self.unit if self.unit else ''}"
 
-    def parse(self, given: Any) -> Any:
-        """The value, or ParameterError. Text is read; numbers are taken where nothing is lost."""
+    def parse(self, given: Any, *, clamp: bool = False) -> Any:
+        """The value, or ParameterError. Text is read; numbers are taken where nothing is lost.
+
+        A vector takes text with commas, a sequence of all its elements, or one value for all of them.
+        """
+        if not self.size:
+            return self.parse_element(given, clamp=clamp)
+        items = given.split(",") if isinstance(given, str) else given
+        if not isinstance(items, tuple | list):
+            items = [items]
+        if len(items) == 1:
+            items = list(items) * self.size
+        if len(items) != self.size:
+            raise ParameterError(f"{self.name} has {self.size} elements, {len(items)} were given. Pass all of them.")
+        return tuple(self.parse_element(item, clamp=clamp) for item in items)
+
+    def parse_element(self, given: Any, *, clamp: bool = False) -> Any:
+        """One element of a vector, or the single value."""
         try:
             value = self._coerce(given)
         except (ValueError, TypeError, OverflowError):
             value = None
+        if clamp and self.clamp and isinstance(value, int | float) and math.isfinite(value):
+            assert self.low is not None
+            assert self.high is not None
+            value = self.kind(min(max(value, self.low), self.high))
         in_choices = not self.choices or value in self.choices
         in_range = self.low is None or (value is not None and self.high is not None and self.low <= value <= self.high)
         if value is None or not in_choices or not in_range:
@@ -54,9 +87,15 @@ class Parameter:
 
     def _coerce(self, given: Any) -> Any:
         if self.kind is bool:
+            if isinstance(given, float):
+                given = int(given) if given in (0.0, 1.0) else None
             return {"on": True, "off": False, "true": True, "false": False, "1": True, "0": False}.get(
                 str(given).lower()
             )
+        if self.choices and isinstance(given, int | float) and not isinstance(given, bool):
+            return self.choices[int(given)] if given == int(given) and 0 <= given < len(self.choices) else None
+        if self.kind is str and not isinstance(given, str):
+            return None
         if self.kind is int and isinstance(given, float) and given != int(given):
             return None
         return self.kind(given)
@@ -65,10 +104,17 @@ class Parameter:
 def _slot(slot: str, codec: str) -> tuple[Parameter, ...]:
     name = slot.upper()
     return (
-        Parameter(f"{slot}.codec", str, codec, "restart", f"codec of slot {name}, and its path after a colon"),
+        Parameter(f"{slot}.codec", str, codec, "load", f"codec of slot {name}, and its path after a colon"),
         Parameter(f"{slot}.steps", int, 2, "frame", f"decoding steps of slot {name}", 1, 8),
         Parameter(
-            f"{slot}.context_noise", float, 0.4, "frame", f"noise on the past that slot {name} decodes from", 0, 1
+            f"{slot}.context_noise",
+            float,
+            0.4,
+            "frame",
+            f"noise on the past that slot {name} decodes from",
+            0,
+            1,
+            clamp=True,
         ),
         Parameter(f"{slot}.seed", int, 0, "frame", f"seed of slot {name}'s decoding noise", 0, 2**31 - 1),
     )
@@ -77,15 +123,22 @@ def _slot(slot: str, codec: str) -> tuple[Parameter, ...]:
 PARAMETERS: dict[str, Parameter] = {
     p.name: p
     for p in (
-        Parameter("monitor", str, "a", "block", "what is heard", choices=("dry", "a", "b", "delta")),
-        Parameter("gain", float, 0.0, "block", "output gain", -60, 12, unit="dB"),
-        Parameter("fill", str, "dry", "block", "what a hole is filled with", choices=("dry", "silence")),
+        Parameter(
+            "monitor", str, "a", "block", "what is heard", choices=("dry", "a", "b", "delta"), path="monitor/path"
+        ),
+        Parameter("gain", float, 0.0, "block", "output gain", -60, 12, unit="dB", clamp=True, path="monitor/gain"),
+        Parameter(
+            "fill", str, "dry", "block", "what a hole is filled with", choices=("dry", "silence"), path="monitor/fill"
+        ),
         Parameter("limiter", bool, True, "frame", "keep wet below full scale"),
         *_slot("a", "opus:6"),
         *_slot("b", "opus:24"),
         Parameter("rate", int, 48_000, "restart", "sample rate of the stream", 8_000, 192_000, unit="Hz"),
         Parameter("block", int, 256, "restart", "samples handed over at once", 1, 8192),
         Parameter("latency", int, 0, "restart", "latency to reserve at least; 0 is as little as it takes", 0, 2**20),
+        Parameter(
+            "osc.reply_port", int, 0, "block", "port that answers by UDP go to; 0 is the sender's own", 0, 65_535
+        ),
     )
 }
 
@@ -103,3 +156,8 @@ def parse_assignment(text: str) -> tuple[str, Any]:
     if not equals:
         raise ParameterError(f"--set {text} is no NAME=VALUE. Pass such as --set monitor=b.")
     return name, parse(name, value)
+
+
+def element_name(row: Parameter, index: int) -> str:
+    """An element of a vector as it is written in names and addresses: zero-padded, so that patterns work."""
+    return f"{index:0{max(2, len(str(row.size - 1)))}}"
