@@ -87,6 +87,9 @@ def build_parser() -> argparse.ArgumentParser:
     codecs.add_argument("--json", action="store_true")
     codecs.set_defaults(run=run_codecs)
 
+    osc = commands.add_parser("osc", help="print docs/osc.md, which is made from the table")
+    osc.set_defaults(run=run_osc)
+
     doctor = commands.add_parser("doctor", help="look at this machine; what a bug report needs")
     doctor.add_argument("--json", action="store_true")
     doctor.set_defaults(run=run_doctor)
@@ -209,6 +212,12 @@ def run_codecs(arguments: argparse.Namespace) -> None:
             f"{spec.name:12} {spec.sample_rate:6} {spec.hop:6} {1000 / spec.frame_rate:7.1f} {spec.lookahead:10} "
             f"{tokens:>12}  {', '.join(spec.paths)}"
         )
+
+
+def run_osc(arguments: argparse.Namespace) -> None:
+    from realtime.osc.doc import document
+
+    print(document(), end="")
 
 
 def run_doctor(arguments: argparse.Namespace) -> None:

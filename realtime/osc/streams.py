@@ -91,7 +91,7 @@ class Streams:
     def _send_frame(self, client: Client, subscription: Subscription, group: str, event: Encoded, now: float) -> None:
         if group not in ("clock", "tokens", "latents") or (subscription.due > now > 0.0):
             return
-        if event.slot == min(self._latest):  # the clock and the rate are the first slot's
+        if event.slot == self._engine.playing[0].slot:  # the clock and the rate are the first slot's
             subscription.due = now + subscription.interval
             if group == "clock":
                 self._tell(client, "/verdigris/clock", event.frame, event.audible % SAMPLES, event.seconds)
