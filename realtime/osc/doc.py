@@ -39,7 +39,7 @@ or to `/verdigris/osc/reply_port` if that is not 0 (Pd, TouchOSC).
 STREAMS = {
     "params": "each parameter at its own address, when it changes, whoever changed it",
     "meters": "`/verdigris/out/meters ,ffff`: peak of dry, A, B and what is heard, dBFS",
-    "tokens": "`/verdigris/out/tokens ,ii i…`: frame, part, up to 256 tokens of slot A; of B: `/verdigris/out/b/tokens`",
+    "tokens": "`/verdigris/out/tokens ,ii i…`: frame, part, up to 256 tokens of A; of B: `/verdigris/out/b/tokens`",
     "latents": "`/verdigris/out/latents ,ii f…`: frame, part, up to 256 values; of B: `/verdigris/out/b/latents`",
     "status": "`/verdigris/out/status`: the numbers of `/verdigris/status`, in its order",
     "clock": "`/verdigris/clock ,iif`: frame, the sample at which it is heard, seconds in a frame; of the first slot",
@@ -60,8 +60,8 @@ def document() -> str:
             for group, rate in GROUPS.items()
         ),
         "\n## Parameters\n",
-        "Slot B has what slot A has. *When*: what a change waits for; load: another codec is loaded beside the one that",
-        "plays; restart: it is fixed while a stream runs.\n",
+        "Slot B has what slot A has. *When*: what a change waits for; load: another codec is loaded beside the one",
+        "that plays; restart: it is fixed while a stream runs.\n",
         "| address | name | type | values | default | when | what it is |",
         "|---|---|---|---|---|---|---|",
         *(_row(row) for name, row in PARAMETERS.items() if not name.startswith("b.")),
