@@ -271,7 +271,9 @@ class HostSide:
 
     def process(self, inp: npt.NDArray[np.float32], out: npt.NDArray[np.float32]) -> None:
         """One block, [n, C] each, contiguous."""
-        process(inp, out, time.monotonic_ns(), self.header, self.rings, self.state)
+        now_ns = time.monotonic_ns()
+        process(inp, out, now_ns, self.header, self.rings, self.state)
+        self.header[Field.MAX_NS] = max(self.header[Field.MAX_NS], time.monotonic_ns() - now_ns)
 
     def count_xrun(self) -> None:
         """The device or the clock lost a block."""
