@@ -59,6 +59,6 @@ class NoiseEmbedding(nn.Module):
     def forward(self, sigma: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Sigma [B] to (condition [B, noise_width], gain in [B, rows], gain out [B, rows])."""
         phase = (torch.log(sigma) / 4)[:, None] * self.frequencies
-        waves = torch.cat([phase.sin(), phase.cos()], dim=-1).to(self.vector[0].weight.dtype)  # [B, noise_width]
+        waves = torch.cat([phase.sin(), phase.cos()], dim=-1)  # [B, noise_width]
         gain_in, gain_out = (1 + self.gains(waves)).chunk(2, dim=-1)
         return self.vector(waves), gain_in, gain_out

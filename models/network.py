@@ -58,8 +58,15 @@ class Features:
     @staticmethod
     def stack(features: Sequence[Features]) -> Features:
         """One batch of these."""
+        if len(features) == 1:
+            return features[0]
         taps = [torch.cat(maps) for maps in zip(*(f.taps for f in features), strict=True)]
         return Features(taps, torch.cat([f.latents for f in features]))
+
+    def item(self, index: int) -> Features:
+        """The features of one item of the batch, as a batch of 1."""
+        one = slice(index, index + 1)
+        return Features([tap[one] for tap in self.taps], self.latents[one])
 
 
 class CoDiCodecNetwork(nn.Module):
@@ -103,6 +110,13 @@ class CoDiCodecNetwork(nn.Module):
     def device(self) -> torch.device:
         return self.encoder_gain.device
 
+    def set_precision(self, dtype: torch.dtype) -> CoDiCodecNetwork:
+        """Keep the weights in dtype, all but the noise embedding's (float32: its sines are fine). Returns itself."""
+        for name, weight in self.named_parameters():
+            if not name.startswith("noise."):
+                weight.data = weight.data.to(dtype)
+        return self
+
     def encode(self, spectrum: Tensor) -> Tensor:
         """Spectra [B, 4, bins, columns] to continuous codes z float32 [B, latents, dims], |z| < 1."""
         gains = self.encoder_gain[None]
@@ -132,7 +146,7 @@ class CoDiCodecNetwork(nn.Module):
 
     def condition(self, sigma: Tensor) -> Condition:
         """Noise levels [B], float32, to what the denoiser derives from them."""
-        vector, gain_in, gain_out = self.noise(sigma)
+        vector, gain_in, gain_out = (value.to(self.dtype) for value in self.noise(sigma))
         return Condition(
             mix=torch.stack(precondition(sigma, self.config), dim=1)[:, :, None, None, None],
             gain_in=gain_in,
