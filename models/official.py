@@ -6,6 +6,7 @@ the values this network computes with, and 14 that inference never reads.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 
@@ -13,7 +14,9 @@ import torch
 from torch import Tensor
 
 from models.codec import CodecError
-from models.config import CoDiCodecConfig
+from models.config import SPECTRAL_CHANNELS, CoDiCodecConfig
+from models.convstack import Fold, Unfold
+from models.network import CoDiCodecNetwork
 
 # Our name, or the start of it, to theirs; the first rule that matches a name is applied, then _PARTS everywhere.
 _PLACES = (
@@ -64,6 +67,13 @@ _NEVER_READ = re.compile(
     r"^(encoder\.linear_input|pre_decoder\.(linear_input|norm_output|linear_output)|decoder\.(linear_input|linear_output)"
     r"|frontend_pre_decoder_up\.(norm_out|conv_out))\."
 )
+_UNREAD_LINEARS = (
+    "encoder.linear_input",
+    "pre_decoder.linear_input",
+    "pre_decoder.linear_output",
+    "decoder.linear_input",
+    "decoder.linear_output",
+)
 _KERNEL = re.compile(r"^frontend_\w+\.(down|up)_layers\.\d+\.(down|up)\.weight$")
 
 
@@ -89,6 +99,35 @@ def official_shape(name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
     if name.endswith(".positions"):
         return (1, shape[0] * shape[1], shape[2])
     return shape
+
+
+def to_official(network: CoDiCodecNetwork) -> dict[str, Tensor]:
+    """A network's weights under the released names and shapes, with its constants; what nobody reads is zero."""
+    config = network.config
+    width, finest = config.width, config.channels[0]
+    state = {
+        official_name(name): weight.detach().clone().reshape(official_shape(name, tuple(weight.shape)))
+        for name, weight in network.state_dict().items()
+    }
+    for name, layer in network.named_modules():
+        if isinstance(layer, Fold | Unfold):
+            kind, value = ("down", 1 / math.prod(layer.stride)) if isinstance(layer, Fold) else ("up", 1 / layer.repeats)
+            kernel = torch.full((layer.conv.weight.shape[0], 1, *layer.stride), value)
+            state[official_name(f"{name}.{kind}.weight")] = kernel
+    for name in _UNREAD_LINEARS:
+        state |= {f"{name}.weight": torch.zeros(width, width), f"{name}.bias": torch.zeros(width)}
+    return state | {
+        "pre_decoder.norm_output.norm.g": torch.zeros(width),
+        "frontend_pre_decoder_up.norm_out.weight": torch.zeros(finest),
+        "frontend_pre_decoder_up.conv_out.weight": torch.zeros(SPECTRAL_CHANNELS, finest, 3, 3),
+        "frontend_pre_decoder_up.conv_out.bias": torch.zeros(SPECTRAL_CHANNELS),
+        "fsq._levels_tensor": torch.tensor(config.levels),
+        "fsq._basis_tensor": _places(config),
+    }
+
+
+def _places(config: CoDiCodecConfig) -> Tensor:
+    return torch.tensor([math.prod(config.levels[:j]) for j in range(len(config.levels))])
 
 
 def from_official(
@@ -119,11 +158,10 @@ def from_official(
 def _check_unread(name: str, tensor: Tensor, config: CoDiCodecConfig) -> None:
     if _NEVER_READ.match(name):
         return
-    levels = config.levels
     if name == "fsq._levels_tensor":
-        expected = torch.tensor(levels)
+        expected = torch.tensor(config.levels)
     elif name == "fsq._basis_tensor":
-        expected = torch.tensor([levels[0] ** j for j in range(len(levels))])
+        expected = _places(config)
     elif kernel := _KERNEL.match(name):
         taps = tensor[0].numel()
         wide, narrow = tensor.shape[0], _narrower(tensor.shape[0], config)

@@ -6,20 +6,17 @@ What this does not verify: the released weights, half precision, any device but 
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from benchmarks.codec import package_model
 from models.codec import Controls
 from models.codicodec import CoDiCodec
 from models.config import CoDiCodecConfig
 from models.network import CoDiCodecNetwork
-from tests.official_layout import official_state
 
 pytestmark = pytest.mark.parity
 pytest.importorskip("codicodec", reason="the parity extra is not installed (pip install codicodec==0.1.2)")
@@ -28,27 +25,12 @@ LIMIT = 1e-4
 SEEDS = (0, 1)
 
 
-def package_model(checkpoint: Path) -> Any:
-    """The package's model from a file, in float32 and without reaching for its hub."""
-    import codicodec.inference
-
-    codicodec.inference.download_model = lambda *args, **kwargs: None
-    for module in list(sys.modules.values()):
-        if getattr(module, "__name__", "").startswith("codicodec") and hasattr(module, "mixed_precision"):
-            module.mixed_precision = False
-    return codicodec.EncoderDecoder(load_path_inference=str(checkpoint), device="cpu")
-
-
 @pytest.fixture(scope="module", params=SEEDS)
-def both(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[CoDiCodec, Any]]:
+def both(request: pytest.FixtureRequest) -> tuple[CoDiCodec, Any]:
     """Ours and the package's, with the same random weights."""
     torch.set_num_threads(2)
     network = CoDiCodecNetwork(CoDiCodecConfig.official()).randomise(request.param)
-    path = tmp_path_factory.mktemp("weights") / "codicodec.pt"
-    torch.save({"gen_state_dict": official_state(network)}, path)
-    theirs = package_model(path)
-    path.unlink()
-    yield CoDiCodec(network), theirs
+    return CoDiCodec(network), package_model(network)
 
 
 def music(seed: int, frames: int) -> np.ndarray:
@@ -63,7 +45,8 @@ def check(what: str, ours: Any, theirs: Any) -> None:
     ours, theirs = (torch.as_tensor(np.asarray(x)).double() for x in (ours, theirs))
     error = (ours - theirs).abs().max().item()
     print(f"\n  {what}: max abs error {error:.2e} of max {theirs.abs().max().item():.2f}", end="")
-    assert ours.shape == theirs.shape and error <= LIMIT
+    assert ours.shape == theirs.shape
+    assert error <= LIMIT
 
 
 def their_latents(codec: CoDiCodec, codes: np.ndarray) -> torch.Tensor:
