@@ -64,7 +64,9 @@ def measure(against: str | None = None) -> list[Row]:
             Row(what, gigaflops[name] / seconds[name], "GFLOP/s"),
         ]
     if against is not None:
-        rows.append(Row(f"verdigris is faster than {against} by", seconds[against] / seconds["verdigris"], "×", ">= 1.5"))
+        rows.append(
+            Row(f"verdigris is faster than {against} by", seconds[against] / seconds["verdigris"], "×", ">= 1.5")
+        )
         rows.append(Row("arithmetic saved", 100 * (1 - gigaflops["verdigris"] / gigaflops[against]), "%"))
     return rows
 
@@ -104,7 +106,7 @@ def package_model(network: CoDiCodecNetwork, name: str = "codicodec") -> Any:
     codicodec.inference.download_model = lambda *args, **kwargs: None
     for module in list(sys.modules.values()):
         if getattr(module, "__name__", "").startswith("codicodec") and hasattr(module, "mixed_precision"):
-            module.mixed_precision = False
+            vars(module)["mixed_precision"] = False
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "codicodec.pt"
         torch.save({"gen_state_dict": to_official(network)}, path)

@@ -104,12 +104,14 @@ class CoDiCodec:
         return decode_file(self._conditions, self._spectral, given, mode, steps, context_noise, noise, progress)
 
     def _codes(self, given: npt.NDArray) -> torch.Tensor:
-        spec = self.spec
-        if np.issubdtype(given.dtype, np.integer) and given.ndim == 2 and given.shape[1] == spec.tokens and len(given):
+        spec, kind = self.spec, given.dtype.kind
+        if len(given) and kind in "iu" and given.shape[1:] == (spec.tokens,):
             if given.min() < 0 or given.max() >= spec.cardinality:
-                raise CodecError(f"tokens must be in 0 ... {spec.cardinality - 1}, found {given.min()} ... {given.max()}.")
+                raise CodecError(
+                    f"tokens {given.min()} ... {given.max()} not possible; give 0 ... {spec.cardinality - 1}."
+                )
             return self.network.fsq.codes(torch.from_numpy(given).to(self.network.device))
-        if np.issubdtype(given.dtype, np.floating) and given.ndim == 3 and given.shape[1:] == spec.latent and len(given):
+        if len(given) and kind == "f" and given.shape[1:] == spec.latent:
             return torch.from_numpy(given.astype(np.float32)).to(self.network.device)
         raise CodecError(
             f"codes {given.dtype} {list(given.shape)} cannot be decoded; give float [frames, {spec.latent[0]}, "

@@ -6,7 +6,8 @@ it never sees the half after it. So a pair is two plain attentions without a mas
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -49,7 +50,7 @@ class Attention(nn.Module):
         return rms_norm(self._split(keys), self.key_gain), self._split(values)
 
     def forward(self, x: Tensor, scale: Tensor, past: KeysValues | None, rows: slice) -> tuple[Tensor, KeysValues]:
-        """Attend from `rows` of [B, N, W] to all rows and to the past; (residual sum for those rows, keys and values)."""
+        """Attend from `rows` of [B, N, W] to all rows and the past; (residual sum of those, own keys and values)."""
         if rows == slice(None):
             queries, keys, values = map(self._split, self.qkv(layer_norm(x, scale)).chunk(3, dim=-1))
             own = rms_norm(keys, self.key_gain), values
@@ -88,17 +89,27 @@ class Transformer(nn.Module):
     """Layers over `halves` halves of N rows each; the stream of residuals itself starts normalised."""
 
     def __init__(
-        self, width: int, heads: int, hidden: int, layers: int, rows: int, halves: int = 1, noise_width: int | None = None
+        self,
+        width: int,
+        heads: int,
+        hidden: int,
+        layers: int,
+        rows: int,
+        halves: int = 1,
+        noise_width: int | None = None,
     ) -> None:
         super().__init__()
         self.positions = nn.Parameter(torch.zeros(halves, rows, width))
         self.norm_in = Gain(width, noise_width)
         self.layers = nn.ModuleList(Layer(width, heads, hidden, noise_width) for _ in range(layers))
 
+    def __iter__(self) -> Iterator[Layer]:
+        return iter(cast("list[Layer]", list(self.layers)))
+
     def scales(self, condition: Tensor | None) -> list[Tensor]:
         """Gains in the order of use: entry, then attention and MLP of each layer."""
         found = [self.norm_in(condition)]
-        for layer in self.layers:
+        for layer in self:
             found += [layer.attention.norm(condition), layer.mlp.norm(condition)]
         return found
 
@@ -117,7 +128,7 @@ class Transformer(nn.Module):
         x = layer_norm(x + self.positions[half], scales[0])
         kept: list[KeysValues] = []
         last = len(self.layers) - 1
-        for index, layer in enumerate(self.layers):
+        for index, layer in enumerate(self):
             for_attention, for_mlp = scales[1 + 2 * index : 3 + 2 * index]
             if index == last and rows is None:
                 kept.append(layer.attention.keys_values(x, for_attention))
