@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import numpy as np
+import pytest
 import torch
 
 from models.codec import Audio
@@ -35,3 +38,19 @@ def late(codec: CoDiCodec, audio: Audio) -> Audio:
 
 def chunks(codec: CoDiCodec, audio: Audio) -> list[Audio]:
     return np.split(audio, audio.shape[1] // codec.spec.hop, axis=1)
+
+
+def spy(monkeypatch: pytest.MonkeyPatch, network: CoDiCodecNetwork, *methods: str) -> list[tuple[str, int]]:
+    """A list to which each call of these methods adds its name and its batch size."""
+    calls: list[tuple[str, int]] = []
+
+    def watched(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any) -> Any:
+            calls.append((name, len(args[0])))
+            return original(*args)
+
+        return call
+
+    for name in methods:
+        monkeypatch.setattr(network, name, watched(name, getattr(network, name)))
+    return calls
