@@ -33,6 +33,15 @@ def rms_norm(x: Tensor, gain: Tensor) -> Tensor:
     return F.rms_norm(x.float(), x.shape[-1:], gain.float(), RMS_EPSILON).to(x.dtype)
 
 
+def attend(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+    """Softmax attention of [B, heads, N, D] on [B, heads, M, D], every row seeing all."""
+    if queries.device.type == "cpu" and queries.dtype != torch.float32:
+        # torch's fused kernel has no half-precision arithmetic on CPUs without AMX: 19 ms against 3 for 648 x 1296 rows
+        weights = torch.softmax(queries * queries.shape[-1] ** -0.5 @ keys.transpose(-1, -2), dim=-1)
+        return weights @ values
+    return F.scaled_dot_product_attention(queries, keys, values)
+
+
 class Attention(nn.Module):
     def __init__(self, width: int, heads: int, noise_width: int | None) -> None:
         super().__init__()
@@ -59,7 +68,7 @@ class Attention(nn.Module):
             x = x[:, rows]
             queries = self._split(F.linear(layer_norm(x, scale), self.qkv.weight[: x.shape[-1]]))
         keys, values = own if past is None else (torch.cat(pair, dim=2) for pair in zip(past, own, strict=True))
-        mixed = F.scaled_dot_product_attention(rms_norm(queries, self.query_gain), keys, values)
+        mixed = attend(rms_norm(queries, self.query_gain), keys, values)
         return x + self.out(mixed.transpose(1, 2).flatten(2)), own
 
     def _split(self, x: Tensor) -> Tensor:
