@@ -1,7 +1,7 @@
 """CoDiCodec at its released size: one live frame against the package `codicodec` in the same run, and its arithmetic.
 
-All have the same random weights and two threads, and take turns, so that a slow moment of a shared machine meets all.
-Float32 is compared with float32; our bfloat16 stands beside them. Floating point operations are counted by torch as they
+All have the same random weights and two threads, and take turns, so that a slow moment of the machine meets all.
+Float32 is compared with float32; our bfloat16 stands beside them. Operations are counted by torch as they
 are executed (2 for each multiply-add of convolutions, matrix products and attention), not taken from a formula.
 """
 

@@ -29,7 +29,8 @@ DEFAULT_STEPS = {"autoregressive": 2, "parallel": 4}
 class CoDiCodec:
     """Weights, shared by all the encoders and decoders it opens; those run on one thread at a time.
 
-    `reason` says where it computes and why, for whoever starts it to print.
+    The network is frozen by this, and what follows from noise levels is kept: after its weights have changed, make
+    another. `reason` says where it computes and why, for whoever starts it to print.
     """
 
     def __init__(self, network: CoDiCodecNetwork, reason: str = "") -> None:
@@ -99,9 +100,10 @@ class CoDiCodec:
         steps = DEFAULT_STEPS[mode] if steps is None else steps
         if steps < 1:
             raise CodecError(f"steps {steps} not possible; give 1 or more.")
-        noise = torch.Generator().manual_seed(generator) if isinstance(generator, int) else generator
+        if not isinstance(generator, torch.Generator):
+            generator = torch.Generator().manual_seed(generator)
         given = self._codes(np.asarray(codes))
-        return decode_file(self._conditions, self._spectral, given, mode, steps, context_noise, noise, progress)
+        return decode_file(self._conditions, self._spectral, given, mode, steps, context_noise, generator, progress)
 
     def _codes(self, given: npt.NDArray) -> torch.Tensor:
         spec, kind = self.spec, given.dtype.kind
