@@ -100,6 +100,8 @@ class CoDiCodec:
         steps = DEFAULT_STEPS[mode] if steps is None else steps
         if steps < 1:
             raise CodecError(f"steps {steps} not possible; give 1 or more.")
+        if not 0 <= context_noise <= 1:
+            raise CodecError(f"context_noise {context_noise} not possible; give 0 ... 1.")
         if not isinstance(generator, torch.Generator):
             generator = torch.Generator().manual_seed(generator)
         given = self._codes(np.asarray(codes))
@@ -107,13 +109,13 @@ class CoDiCodec:
 
     def _codes(self, given: npt.NDArray) -> torch.Tensor:
         spec, kind = self.spec, given.dtype.kind
-        if len(given) and kind in "iu" and given.shape[1:] == (spec.tokens,):
+        if given.size and kind in "iu" and given.shape[1:] == (spec.tokens,):
             if given.min() < 0 or given.max() >= spec.cardinality:
                 raise CodecError(
                     f"tokens {given.min()} ... {given.max()} not possible; give 0 ... {spec.cardinality - 1}."
                 )
-            return self.network.fsq.codes(torch.from_numpy(given).to(self.network.device))
-        if len(given) and kind == "f" and given.shape[1:] == spec.latent:
+            return self.network.fsq.codes(torch.from_numpy(given.astype(np.int32)).to(self.network.device))
+        if given.size and kind == "f" and given.shape[1:] == spec.latent:
             return torch.from_numpy(given.astype(np.float32)).to(self.network.device)
         raise CodecError(
             f"codes {given.dtype} {list(given.shape)} cannot be decoded; give float [frames, {spec.latent[0]}, "
