@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from models.codec import CodecError
 from models.config import CoDiCodecConfig
-from models.network import LEFT, RIGHT, Condition, Features
+from models.network import LEFT, RIGHT, CoDiCodecNetwork, Condition, Features
 from models.transformer import Transformer, layer_norm, rms_norm
 from tests.small_codec import CONFIGS, small_codec
 
@@ -138,3 +138,18 @@ def test_a_config_survives_its_json(name: str) -> None:
 def test_the_digest_changes_with_any_size() -> None:
     config = CoDiCodecConfig.tiny()
     assert config.digest() != replace(config, registers=3).digest()
+
+
+@both
+@torch.enable_grad()
+def test_every_weight_learns_from_a_pair(name: str) -> None:
+    network = CoDiCodecNetwork(CONFIGS[name]).randomise(1)
+    config = network.config
+    left, right = torch.randn(2, 3, 4, config.bins, config.columns, generator=torch.Generator().manual_seed(0))
+    sigmas = torch.tensor([0.5, 3.0, 40.0])  # one for each item, and others for the right half
+    features = [network.features(network.fsq.quantise(network.encode(half))) for half in (left, right)]
+    first, kept = network.denoise_left(left, network.condition(sigmas), features[0])
+    second = network.denoise_right(right, network.condition(sigmas.flip(0)), features[1], kept)
+    (first.square().mean() + second.square().mean()).backward()
+    idle = [weight for weight, values in network.named_parameters() if values.grad is None or not values.grad.any()]
+    assert idle == []
