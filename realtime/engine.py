@@ -25,7 +25,7 @@ from typing import Any
 from realtime import latency, telemetry
 from realtime.callback import HostSide, misses
 from realtime.link import EngineError, Link
-from realtime.news import Applied, Began, Change, Loaded, Taken
+from realtime.news import Applied, Began, Change, Loaded, Taken, Trouble
 from realtime.params import PARAMETERS
 from realtime.service import Attach, Changes, Playing, Request, SetLimiter, Stream
 from realtime.telemetry import Telemetry
@@ -67,6 +67,7 @@ class Engine:
         self.values: dict[str, Any] = {name: row.default for name, row in PARAMETERS.items()}
         self.values |= {"rate": settings.rate, "block": settings.block, "latency": settings.latency}
         self.values |= {"a.codec": _joined(settings.a), "b.codec": _joined(settings.b) if settings.b else "off"}
+        self._troubles: list[str] = []  # that nobody has been told of
         self.restarts = 0
 
     def start(self) -> None:
@@ -108,10 +109,10 @@ class Engine:
             self.timeline.close()
 
     def watch(self) -> str | None:
-        """Replace a worker that has died; says what happened, once."""
+        """Replace a worker that has died; says what happened, or went wrong in a bend, once."""
         with self._lock:
             self.pump()
-            return self._watch()
+            return self._troubles.pop(0) if self._troubles else self._watch()
 
     def _watch(self) -> str | None:
         link = self._link
@@ -197,6 +198,8 @@ class Engine:
         if isinstance(event, Applied):
             name = event.name if event.name == "limiter" else f"{SLOTS[event.slot]}.{event.name}"
             event = replace(event, name=name)
+        if isinstance(event, Trouble) and len(self._troubles) < UNREAD:
+            self._troubles.append(event.message)
         self._emit(event)
         if isinstance(event, Began) and event.slot in self._begins:
             ticket = self._begins.pop(event.slot)

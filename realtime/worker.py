@@ -15,8 +15,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from models.codec import Audio
-from realtime.lane import Lane, Outlet, wire_bits
-from realtime.news import Applied, Began, Change, Encoded
+from realtime.lane import Lane, Outlet
+from realtime.news import Applied, Began, Change, Encoded, Trouble
 from realtime.telemetry import LoadMeter, Telemetry, publish
 from realtime.timeline import DRY, EPOCH, WET, WET_END, Field, Timeline
 
@@ -127,6 +127,9 @@ class Worker:
             if change.ticket:
                 self._post(Applied(change.ticket, change.name, slot, at, self._audible(lane, at)))
         lane.applied.clear()
+        for outlet in lane.outlets:
+            while outlet.troubles:
+                self._post(Trouble(outlet.slot, outlet.troubles.pop(0)))
         if not self._groups:
             return
         spec, frame = lane.codec.spec, lane.frames - 1
@@ -138,7 +141,7 @@ class Worker:
                         frame=frame,
                         audible=self._audible(lane, frame),
                         seconds=1.0 / spec.frame_rate,
-                        bits=wire_bits(outlet.frame, outlet.path),
+                        bits=outlet.wire_bits,
                         tokens=outlet.frame.tokens if "tokens" in self._groups else None,
                         latent=outlet.frame.latent if "latents" in self._groups else None,
                     )
@@ -159,8 +162,7 @@ class Worker:
             bad += lane.bad_samples
             for outlet in lane.outlets:
                 frames[outlet.slot] = lane.frames
-                seconds = lane.frames / lane.codec.spec.frame_rate
-                bitrate[outlet.slot] = outlet.bits / seconds / 1000 if lane.frames else 0.0
+                bitrate[outlet.slot] = outlet.bits_a_frame * lane.codec.spec.frame_rate / 1000
                 bad += outlet.bad_samples
         return Telemetry(
             frames=(frames[0], frames[1]),

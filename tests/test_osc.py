@@ -225,7 +225,7 @@ def test_between_boundaries_the_last_value_wins_and_the_rest_is_counted(rig: Rig
 
 
 def test_reset_restores_every_default(rig: Rig) -> None:
-    changed = {n: row for n, row in PARAMETERS.items() if row.when in ("block", "frame")}
+    changed = {n: row for n, row in PARAMETERS.items() if row.when in ("block", "frame") and not row.local}
     for name, row in changed.items():
         other = row.choices[-1] if row.choices else row.high if row.low is not None else not row.default
         if name != "osc.reply_port":

@@ -70,7 +70,7 @@ def _panic(server: OscServer, client: Client, args: tuple[Any, ...]) -> None:
 
 
 def _reset(server: OscServer, client: Client, args: tuple[Any, ...]) -> None:
-    rows = {name: row for name, row in PARAMETERS.items() if row.when in ("block", "frame")}
+    rows = {name: row for name, row in PARAMETERS.items() if row.when in ("block", "frame") and not row.local}
     names = [_text(args[i:], "parameter", rows) for i in range(len(args))] or list(rows)
     server.change(client, [(name, (rows[name].default,)) for name in names])
 

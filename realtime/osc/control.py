@@ -64,7 +64,9 @@ def read_edits(target: Target, args: Sequence[Any], client: Client) -> list[Edit
     row = target.parameter
     if row.when == "restart":
         raise ParameterError(f"{row.name} is fixed while a stream runs. Start again with --{row.name} {args[0]}.")
-    items = [item for arg in args for item in (arg if isinstance(arg, list) else [arg])]
+    if row.local:
+        raise ParameterError(f"{row.name} runs code of yours. Start with --set {row.name}=VALUE.")
+    items = [item for arg in args for item in (arg if isinstance(arg, list | tuple) else [arg])]
     if target.run:
         start, count = _whole(row, items, 0), _whole(row, items, 1)
         values = items[2:]
