@@ -17,7 +17,7 @@ from realtime.drivers.clock import ClockDriver
 from realtime.drivers.file import FileDriver
 from realtime.drivers.loop import LoopDriver, Source
 from realtime.engine import Engine, Settings
-from realtime.osc.server import OscServer
+from realtime.osc.service import OscService
 from realtime.osc.transport import OscError
 from realtime.recorder import Recorder
 from realtime.timeline import Field
@@ -157,19 +157,19 @@ def write_report(path: Path, report: dict[str, Any]) -> None:
 @contextmanager
 def serving(session: Session, engine: Engine, view: View) -> Iterator[None]:
     """OSC while the stream plays, if it is wanted; a port that is taken is said, and nothing else changes."""
-    server = None
-    if session.osc is not None:
-        try:
-            server = OscServer(engine, session.osc, device=session.driver, say=view.say)
-            server.start()
-            view.say(f"OSC on port {server.port} of this machine (UDP and TCP)")
-        except OscError as error:
-            view.say(str(error))
+    if session.osc is None:
+        yield
+        return
+    try:
+        service = OscService(engine, session.osc, device=session.driver, say=view.say)
+    except OscError as error:
+        view.say(str(error))
+        yield
+        return
     try:
         yield
     finally:
-        if server:
-            server.stop()
+        service.stop()
 
 
 @contextmanager

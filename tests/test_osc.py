@@ -284,6 +284,15 @@ def test_tcp_on_the_same_port_answers_the_same(rig: Rig) -> None:
     assert rig.server.counts()["bad_packets"] == 1
 
 
+def test_a_browser_that_is_made_to_send_osc_in_a_request_is_hung_up_on(rig: Rig) -> None:
+    with socket.create_connection(("127.0.0.1", rig.server.port), timeout=5) as peer:
+        peer.sendall(b"POST / HTTP/1.1\r\nHost: x\r\n\r\n" + slip(encode("/verdigris/a/steps", 6)))
+        for _ in range(20):
+            rig.turn()
+        assert rig.engine.values["a.steps"] == 2
+        assert rig.server.counts()["bad_packets"] == 1
+
+
 def test_a_fixed_reply_port_is_answered_there(rig: Rig) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as fixed:
         fixed.bind(("127.0.0.1", 0))

@@ -31,6 +31,7 @@ class Connection:
 
     def __init__(self, peer: socket.socket) -> None:
         self.socket, self.unslip, self.unsent = peer, Unslip(), bytearray()
+        self.greeted = False  # it has sent something that begins as OSC does
 
 
 class Transport:
@@ -132,6 +133,12 @@ class Transport:
         except OSError:
             data, packets = b"", []
         for packet in packets:
+            if not connection.greeted and packet[:1] not in (b"/", b"#"):
+                # a web page may have this machine's browser send HTTP here, with OSC of its own in the body
+                yield key, PacketError("what is said first is no OSC")
+                self.hang_up(key)
+                return
+            connection.greeted = True
             yield key, packet
         if not data:
             self.hang_up(key)
