@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from importlib import import_module
 
 from benchmarks import host, latency, rendering, table, worker
-from benchmarks.report import show
+from benchmarks.report import Row, show
 
-PARTS = {
+PARTS: dict[str, Callable[[argparse.Namespace], list[Row]]] = {
+    "codec": lambda arguments: import_module("benchmarks.codec").measure(arguments.against),  # torch takes its time
     "host": lambda arguments: host.measure(),
     "worker": lambda arguments: worker.measure(),
     "render": lambda arguments: rendering.measure(arguments.minutes),
@@ -24,6 +26,7 @@ def main(argv: Sequence[str]) -> None:
     )
     parser.add_argument("--minutes", type=float, default=60.0, help="length of the rendered file")
     parser.add_argument("--seconds", type=float, default=10.0, help="length of each latency measurement")
+    parser.add_argument("--against", metavar="PACKAGE", help="codec: measure this package beside ours (codicodec)")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args(argv)
     if "table" in arguments.part:
