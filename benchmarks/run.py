@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from benchmarks import host, latency, rendering, table, worker
 from benchmarks.report import show
+from realtime.cli import Parser
 
 PARTS = {
     "host": lambda arguments: host.measure(),
@@ -18,12 +19,12 @@ PARTS = {
 
 def main(argv: Sequence[str]) -> None:
     """Measure one part, or host and worker, which take seconds."""
-    parser = argparse.ArgumentParser(prog="verdigris bench")
+    parser = Parser(prog="verdigris bench")
     parser.add_argument(
         "part", nargs="*", choices=(*PARTS, "table", []), default=[], help="what to measure (host, worker)"
     )
-    parser.add_argument("--minutes", type=float, default=60.0, help="length of the rendered file")
-    parser.add_argument("--seconds", type=float, default=10.0, help="length of each latency measurement")
+    parser.add_argument("--minutes", type=_length, default=60.0, help="length of the rendered file")
+    parser.add_argument("--seconds", type=_length, default=10.0, help="length of each latency measurement")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args(argv)
     if "table" in arguments.part:
@@ -31,3 +32,13 @@ def main(argv: Sequence[str]) -> None:
         return
     rows = [row for part in arguments.part or ("host", "worker") for row in PARTS[part](arguments)]
     show(rows, as_json=arguments.json)
+
+
+def _length(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0.1 <= value <= 1000:
+        raise argparse.ArgumentTypeError(f"{text} is not a number from 0.1 to 1000")
+    return value
