@@ -60,7 +60,10 @@ PARAMETERS: dict[str, Parameter] = {
 def parse(name: str, given: Any) -> Any:
     """A value for the parameter of that name; ParameterError if there is none or it may not be that."""
     if name not in PARAMETERS:
-        raise ParameterError(f"parameter {name} is unknown. There are {', '.join(PARAMETERS)}.")
+        known = [known for known in PARAMETERS if ".bend." not in known]
+        raise ParameterError(
+            f"parameter {name} is unknown. There are {', '.join(known)}, and the bends of docs/osc.md."
+        )
     return PARAMETERS[name].parse(given)
 
 

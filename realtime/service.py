@@ -183,9 +183,9 @@ def _work(connection: Connection, request: Request, lanes: list[Lane], attach: A
         worker.finish()
         del worker
         timeline.close()
-        postman.close()
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             connection.send(Stopped())
+        postman.close()
 
 
 def _listen(connection: Connection, worker: Worker) -> int | None:

@@ -69,10 +69,10 @@ def test_numbers_are_coerced_where_nothing_is_lost_and_clamped_where_the_table_s
 @pytest.mark.parametrize(
     ("address", "given", "reason"),
     [
-        ("/verdigris/a/steps", 2.5, "a.steps 2.5 is not allowed"),
-        ("/verdigris/a/steps", 9, "a.steps 9 is not allowed"),
-        ("/verdigris/monitor/path", "c", "monitor c is not allowed"),
-        ("/verdigris/monitor/gain", float("nan"), "gain nan is not allowed"),
+        ("/verdigris/a/steps", 2.5, 'a.steps "2.5" is not allowed'),
+        ("/verdigris/a/steps", 9, 'a.steps "9" is not allowed'),
+        ("/verdigris/monitor/path", "c", 'monitor "c" is not allowed'),
+        ("/verdigris/monitor/gain", float("nan"), 'gain "nan" is not allowed'),
         ("/verdigris/rate", 44_100, "fixed while a stream runs"),
         ("/verdigris/no/such", 1, "no such address"),
         ("/verdigris/set", "gain", "do not pair up"),
