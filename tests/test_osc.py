@@ -235,6 +235,43 @@ def test_reset_restores_every_default(rig: Rig) -> None:
     assert {n: rig.engine.values[n] for n in changed} == {n: row.default for n, row in changed.items()}
 
 
+def test_a_snapshot_brings_back_what_was_stored(rig: Rig) -> None:
+    rig.ask("/verdigris/set", "gain", -7.5, "a.steps", 5, "a.bend.bias.03", 1.5, "monitor", "b")
+    before = dict(rig.engine.values)
+    assert only(rig.ask("/verdigris/snapshot/store", 1), "/verdigris/done") == ("snapshot/store", "1")
+    rig.ask("/verdigris/reset")
+    assert rig.engine.values != before
+    rig.ask("/verdigris/snapshot/recall", "1")
+    assert rig.engine.values == before
+    assert "no snapshot 2 (1)" in only(rig.ask("/verdigris/snapshot/recall", 2), "/verdigris/error")[1]
+
+
+def test_a_morph_is_the_mean_of_its_corners_and_at_a_corner_is_that_corner(rig: Rig) -> None:
+    for name, gain, steps, bias in (
+        ("a", 0.0, 1, 0.0),
+        ("b", -8.0, 2, 1.0),
+        ("c", -16.0, 3, 2.0),
+        ("d", -24.0, 4, 3.0),
+    ):
+        rig.ask("/verdigris/set", "gain", gain, "a.steps", steps, "a.bend.bias.03", bias)
+        rig.ask("/verdigris/snapshot/store", name)
+    assert "without corners" in only(rig.ask("/verdigris/morph", 0.5, 0.5), "/verdigris/error")[1]
+    rig.ask("/verdigris/morph/corners", "a", "b", "c", "d")
+    for x, y, gain, steps, bias in (
+        (0, 0, 0, 1, 0),
+        (1, 0, -8, 2, 1),
+        (0, 1, -16, 3, 2),
+        (1, 1, -24, 4, 3),
+        (0.5, 0.25, -8, 2, 1),
+    ):
+        rig.ask("/verdigris/morph", x, y)
+        values = rig.engine.values
+        assert (values["gain"], values["a.steps"], values["a.bend.bias"][3]) == (gain, steps, bias)
+    rig.client.socket.send(encode_bundle(T0 + 0.2, encode("/verdigris/morph", 1.0, 1.0)))
+    rig.play(60)
+    assert rig.engine.values["gain"] == -24
+
+
 def test_parameters_are_subscribed_with_their_current_values_first(rig: Rig) -> None:
     first = rig.ask("/verdigris/subscribe", "params")
     assert {m.address for m in first} >= {row.address for row in PARAMETERS.values()}

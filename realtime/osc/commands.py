@@ -85,6 +85,37 @@ def _clear(server: OscServer, client: Client, args: tuple[Any, ...]) -> None:
     server.tell(client, "/verdigris/cleared", server.schedule.clear())
 
 
+def _store(server: OscServer, client: Client, args: tuple[Any, ...]) -> None:
+    server.control.flush()
+    server.snapshots.store(_name(args), server.engine.values)
+    server.tell(client, "/verdigris/done", "snapshot/store", _name(args))
+
+
+def _recall(server: OscServer, client: Client, args: tuple[Any, ...]) -> None:
+    server.control.flush()
+    values = server.snapshots.recall(_name(args))
+    server.change(client, [(name, (value,)) for name, value in values.items() if server.engine.values[name] != value])
+
+
+def _corners(server: OscServer, client: Client, args: tuple[Any, ...]) -> None:
+    server.snapshots.set_corners([str(name) for name in args])
+
+
+def _morph(server: OscServer, client: Client, args: tuple[Any, ...]) -> None:
+    numbers = [arg for arg in args if isinstance(arg, int | float) and 0 <= arg <= 1]
+    if len(args) != 2 or len(numbers) != 2:
+        raise ParameterError("a morph goes to x and y. Pass two numbers from 0 to 1.")
+    server.control.flush()
+    values = server.snapshots.morph(*numbers)
+    server.change(client, [(name, (value,)) for name, value in values.items() if server.engine.values[name] != value])
+
+
+def _name(args: tuple[Any, ...]) -> str:
+    if len(args) != 1 or len(str(args[0])) > 100:
+        raise ParameterError("a snapshot has one name. Pass a name or a number.")
+    return str(args[0])
+
+
 def _text(args: tuple[Any, ...], what: str, allowed: Any) -> str:
     given = args[0] if args else None
     if given not in tuple(allowed):
@@ -121,6 +152,10 @@ COMMANDS = {
         Command("/verdigris/unsubscribe", "[group]", "end one stream, or all", _unsubscribe),
         Command("/verdigris/panic", "", "hear dry, without a click; what is scheduled is forgotten", _panic),
         Command("/verdigris/reset", "[name ...]", "defaults of these parameters, or of all that can change", _reset),
+        Command("/verdigris/snapshot/store", "name", "keep what all parameters are now", _store),
+        Command("/verdigris/snapshot/recall", "name", "set all parameters to what was kept, at once", _recall),
+        Command("/verdigris/morph/corners", "a b c d", "four snapshots: at 0 0, 1 0, 0 1 and 1 1", _corners),
+        Command("/verdigris/morph", "x y", "go between them; what is no number is that of the nearest", _morph),
         Command("/verdigris/dump", "level", "1 prints every message that comes in on the console, 0 ends it", _dump),
         Command("/verdigris/clear", "", "forget what is scheduled; answers /verdigris/cleared count", _clear),
     )

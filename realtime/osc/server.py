@@ -19,6 +19,7 @@ from realtime.osc.clients import Client, Clients
 from realtime.osc.clock import SampleClock, Schedule
 from realtime.osc.control import Control, Edit, read_edits
 from realtime.osc.packet import Message, PacketError, decode, encode
+from realtime.osc.snapshots import Snapshots
 from realtime.osc.streams import SAMPLES, Streams
 from realtime.osc.transport import Transport
 from realtime.params import PARAMETERS, ParameterError, element_name
@@ -61,6 +62,7 @@ class OscServer:
         self.schedule: Schedule[Entry] = Schedule()
         self._clients = Clients()
         self._space = Space(PARAMETERS)
+        self.snapshots = Snapshots()
         self.control = Control(engine, self._clock, self.tell)
         self.streams = Streams(engine, self._clients, self.tell, device)
         self._events: collections.deque[object] = collections.deque()
