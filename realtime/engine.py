@@ -93,8 +93,9 @@ class Engine:
     def close(self) -> None:
         """Stop, and remove the timeline."""
         self.stop()
-        if hasattr(self, "timeline"):
+        if hasattr(self, "host"):
             self.host.close()
+        if hasattr(self, "timeline"):
             self.timeline.close()
 
     def watch(self) -> str | None:

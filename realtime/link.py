@@ -6,10 +6,12 @@ import contextlib
 import multiprocessing
 import threading
 import time
+import weakref
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
 from realtime.service import Failed, Ready, Request, Stop, serve, serve_process
+from realtime.signals import held_for_child
 
 START_TIMEOUT_S = 600.0  # a model may have to be fetched or compiled
 STOP_TIMEOUT_S = 0.5
@@ -26,6 +28,7 @@ class Link:
         context = multiprocessing.get_context("spawn")
         self.connection: Connection
         self.connection, theirs = context.Pipe()
+        self._listening = False  # a worker that still loads hears no Stop
         self.process: BaseProcess | None = None
         self.thread: threading.Thread | None = None
         if in_thread:
@@ -36,7 +39,10 @@ class Link:
             self.process = context.Process(
                 target=serve_process, args=(theirs, request), name="verdigris-worker", daemon=True
             )
-            self.process.start()
+            with held_for_child():
+                self.process.start()
+                # if nobody stops it: Python would send SIGTERM, which is held from it, and wait
+                self._forgotten = weakref.finalize(self, self.process.kill)
             theirs.close()  # so that the pipe closes when the process dies
 
     def wait_ready(self) -> Ready:
@@ -54,6 +60,7 @@ class Link:
         if isinstance(message, Failed):
             raise EngineError(message.message)
         assert isinstance(message, Ready)
+        self._listening = True
         return message
 
     def alive(self) -> bool:
@@ -71,7 +78,8 @@ class Link:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError, OSError):
             self.connection.send(Stop())
         if self.process:
-            self.process.join(STOP_TIMEOUT_S)
+            self._forgotten.detach()
+            self.process.join(STOP_TIMEOUT_S if self._listening else 0)
             if self.process.is_alive():
                 self.process.kill()
                 self.process.join()

@@ -72,16 +72,18 @@ class LoopDriver:
         ended = False
         for size in self._sizes():
             inp = np.zeros((size, channels), np.float32)
+            new = 0
             if not ended:
                 wanted = size if self._limit is None else min(size, self._limit - self.taken)
                 got = self._source.read(wanted)
-                inp[: got.shape[1]] = got.T
-                self.taken += got.shape[1]
-                ended = got.shape[1] < size
+                new = got.shape[1]
+                inp[:new] = got.T
+                ended = new < size
             self._pace(size)
             if self._stopping.is_set():
                 return
             self.host.process(inp, np.empty_like(inp))
+            self.taken += new
             if ended and self.host.position >= self.taken + tail:
                 return
 
