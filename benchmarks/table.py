@@ -14,7 +14,7 @@ from benchmarks.latency import lag
 from benchmarks.report import machine
 from models.load import load, split_path
 from realtime.audiofile import Reader
-from realtime.cli import DEMO_CLIP
+from realtime.commands import DEMO_CLIP
 from realtime.engine import Settings
 from realtime.live import Session, play
 
