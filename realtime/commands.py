@@ -13,7 +13,7 @@ from typing import Any
 from rich.progress import Progress
 
 from models.codec import CodecError, Controls
-from models.load import available, split_path
+from models.load import available, convert, split_path
 from realtime import audiofile, doctor
 from realtime.audiofile import Reader
 from realtime.demo import CLIP
@@ -24,7 +24,8 @@ from realtime.live import Session, play
 from realtime.osc.doc import document
 from realtime.osc.server import PORT
 from realtime.params import PARAMETERS, ParameterError, parse, parse_assignment
-from realtime.render import render
+from realtime.playback import play_tape
+from realtime.render import Job, render
 from realtime.service import Request, describe, open_lanes
 from realtime.timeline import TimelineError
 from realtime.wholefile import FileError
@@ -42,7 +43,9 @@ def run_demo(arguments: argparse.Namespace) -> None:
 def run_live(arguments: argparse.Namespace, schedule: Sequence[tuple[float, str, Any]] = ()) -> None:
     random = arguments.block == "random"
     values = dict(parse_assignment(text) for text in arguments.set)
-    values |= _flags(arguments, "monitor", "a.codec", "b.codec", "rate", "latency", *(() if random else ("block",)))
+    values |= _flags(
+        arguments, "monitor", "a.codec", "b.codec", "rate", "latency", "precision", *(() if random else ("block",))
+    )
     fixed = {name: values.pop(name) for name in list(values) if PARAMETERS[name].when in ("load", "restart")}
     seconds = None if arguments.seconds is None else _seconds(arguments.seconds)
     a = split_path(fixed.get("a.codec", PARAMETERS["a.codec"].default))
@@ -60,6 +63,7 @@ def run_live(arguments: argparse.Namespace, schedule: Sequence[tuple[float, str,
         a=a,
         b=b,
         latency=fixed.get("latency", 0),
+        precision=fixed.get("precision", PARAMETERS["precision"].default),
         offline=arguments.driver == "file",
     )
     session = Session(
@@ -91,14 +95,17 @@ def run_render(arguments: argparse.Namespace) -> None:
     name, path = split_path(arguments.codec)
     with Progress(transient=True, disable=not sys.stdout.isatty()) as bar:
         task = bar.add_task("rendering", total=1.0)
-        done = render(
+        job = Job(
             arguments.input,
             arguments.output,
             name,
             arguments.path or path,
+            arguments.mode,
             controls,
-            lambda part: bar.update(task, completed=part),
+            _precision(arguments),
+            arguments.tokens,
         )
+        done = render(job, lambda part: bar.update(task, completed=part))
     if arguments.json:
         print(json.dumps(done))
     else:
@@ -108,14 +115,27 @@ def run_render(arguments: argparse.Namespace) -> None:
         )
 
 
+def run_play(arguments: argparse.Namespace) -> None:
+    done = play_tape(arguments.tape, arguments.output, arguments.codec, _precision(arguments))
+    lost = f", {done['lost_bytes']} bytes at its end were not whole" if done["lost_bytes"] else ""
+    print(f"{arguments.output}: {done['seconds']:.1f} s of {done['codec']} {done['path']}{lost}")
+
+
+def run_convert(arguments: argparse.Namespace) -> None:
+    convert(arguments.source, arguments.target)
+    print(
+        f"{arguments.target}: converted. Its weights stay under their own licence (CC BY-NC 4.0 for the released ones)."
+    )
+
+
 def run_plan(arguments: argparse.Namespace) -> None:
-    names = ("a.codec", "b.codec", "rate", "block", "latency")
+    names = ("a.codec", "b.codec", "rate", "block", "latency", "precision")
     given = {name: PARAMETERS[name].default for name in names} | _flags(arguments, *names)
     rate = given["rate"]
     slots: list[tuple[int, str, str | None]] = [(0, *split_path(given["a.codec"]))]
     if b := _optional(given["b.codec"]):
         slots.append((1, *b))
-    lanes = open_lanes(Request(tuple(slots), rate))
+    lanes = open_lanes(Request(tuple(slots), rate, precision=given["precision"]))
     ready = describe(lanes, [lane.warm_up() for lane in lanes])
     planned = plan(ready.needs, rate=rate, block=given["block"], latency=given["latency"])
     if arguments.json:
@@ -160,6 +180,10 @@ def _flags(arguments: argparse.Namespace, *names: str) -> dict[str, Any]:
     """Parameters that were given by a flag of their own; `--a` is a.codec."""
     given = {name: getattr(arguments, name.partition(".")[0]) for name in names}
     return {name: parse(name, value) for name, value in given.items() if value is not None}
+
+
+def _precision(arguments: argparse.Namespace) -> str:
+    return str(parse("precision", arguments.precision or PARAMETERS["precision"].default))
 
 
 def _optional(codec: str) -> tuple[str, str | None] | None:

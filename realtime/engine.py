@@ -44,6 +44,7 @@ class Settings:
     a: tuple[str, str | None]
     b: tuple[str, str | None] | None
     latency: int = 0  # reserve at least so many samples
+    precision: str = "float32"
     offline: bool = False  # the driver waits for the worker, which is then a thread
 
 
@@ -53,7 +54,7 @@ class Engine:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         slots = [(0, *settings.a)] + ([(1, *settings.b)] if settings.b else [])
-        self._request = Request(tuple(slots), settings.rate)
+        self._request = Request(tuple(slots), settings.rate, precision=settings.precision)
         self._link: Link | None = None
         self._attached = 0  # workers so far
         self._attach_pending = False
@@ -66,6 +67,7 @@ class Engine:
         self._begins: dict[int, int] = {}  # per slot: the ticket of who wants to know when its codec is heard
         self.values: dict[str, Any] = {name: row.default for name, row in PARAMETERS.items()}
         self.values |= {"rate": settings.rate, "block": settings.block, "latency": settings.latency}
+        self.values["precision"] = settings.precision
         self.values |= {"a.codec": _joined(settings.a), "b.codec": _joined(settings.b) if settings.b else "off"}
         self._troubles: list[str] = []  # that nobody has been told of
         self.restarts = 0
@@ -75,7 +77,7 @@ class Engine:
         ready = self._launch().wait_ready()
         settings = self.settings
         self.playing: tuple[Playing, ...] = ready.playing
-        self.warm_up_load = ready.load
+        self.warm_up_load, self.remarks = ready.load, ready.remarks
         self.plan = latency.plan(ready.needs, rate=settings.rate, block=settings.block, latency=settings.latency)
         self.hop = ready.needs[0].hop
         compute_s = max(need.compute_s for need in ready.needs)

@@ -90,6 +90,8 @@ class Parameter:
                 str(given).lower()
             )
         if self.choices and isinstance(given, int | float) and not isinstance(given, bool):
+            if f"{given:g}" in self.choices:  # a choice that reads as a number
+                return f"{given:g}"
             return self.choices[int(given)] if given == int(given) and 0 <= given < len(self.choices) else None
         if self.kind is str and not isinstance(given, str):
             return None

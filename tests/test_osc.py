@@ -54,6 +54,8 @@ def test_an_address_with_arguments_sets_and_without_answers(rig: Rig) -> None:
         ("/verdigris/monitor/gain", -3, "gain", -3.0),
         ("/verdigris/monitor/gain", 99.0, "gain", 12.0),
         ("/verdigris/monitor/path", 2, "monitor", "b"),
+        ("/verdigris/a/bend/levels", 3, "a.bend.levels", "3"),
+        ("/verdigris/a/bend/levels", 0, "a.bend.levels", "off"),
         ("/verdigris/limiter", 0.0, "limiter", False),
         ("/verdigris/limiter", False, "limiter", False),
     ],
