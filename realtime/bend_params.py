@@ -5,6 +5,7 @@ from __future__ import annotations
 from realtime.parameter import Parameter
 
 CHANNELS = 64  # of the vectors: element i is for every value of a latent whose place, counted through, is i modulo 64
+MACROS = 8
 LEVELS = ("off", "9", "7", "5", "3", "2")
 DEEP = 64  # frames that are remembered
 
@@ -43,6 +44,8 @@ def rows(slot: str) -> tuple[Parameter, ...]:
         row("bias", float, 0.0, "added to the latent, by channel, before its bound", -4, 4, CHANNELS),
         row("scale", float, 1.0, "factor of the latent, by channel, before its bound", 0, 4, CHANNELS),
         row("invert", bool, False, "turn over the latent, by channel", 0, 1, CHANNELS),
+        switch("macro.learn", "learn directions from what comes in; they are there once it is off again"),
+        row("macro.move", float, 0.0, "along the directions learned, in standard deviations", -4, 4, MACROS),
         row("noise", float, 0.0, "noise on the latent, before its bound", 0, 4),
         row("snapshot.store", int, 0, "a new number here stores the frame that is playing", 0, 2**31 - 1),
         row("snapshot.mix", float, 0.0, "way from the latent that comes in to the stored one", 0, 1),

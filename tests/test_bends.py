@@ -181,6 +181,29 @@ def test_bias_scale_and_invert_work_by_channel_before_the_bound() -> None:
     assert not latents(bent(GIVEN, scale=0)).any()
 
 
+def test_macros_find_the_directions_in_which_the_latents_vary_most() -> None:
+    rng, made = np.random.default_rng(0), chain(macro__learn=True)
+    first, second = np.eye(64)[3], np.eye(64)[40]
+    for index in range(300):
+        values = 0.6 * rng.standard_normal() * first + 0.2 * rng.standard_normal() * second
+        codes = np.tanh(values + 0.01 * rng.standard_normal(64)).reshape(16, 4).astype(np.float32)
+        frame = Frame(index, GRID.tokens(codes), codes, 1.0)
+        assert made.bend(frame, Controls(), None)[0] is frame
+    made.set("macro.learn", False)
+    made.reset()
+    made.set("macro.move", (1.0,) + (0.0,) * 7)
+    given = Frame(0, GRID.tokens(np.zeros((16, 4), np.float32)), np.zeros((16, 4), np.float32), 1.0)
+    moved = np.arctanh(latents([made.bend(given, Controls(), None)[0]])).reshape(-1)
+    assert moved == pytest.approx(0.6 * first, abs=0.08)
+    made.set("macro.move", (0.0, 1.0) + (0.0,) * 6)
+    moved = np.arctanh(latents([made.bend(given, Controls(), None)[0]])).reshape(-1)
+    assert moved == pytest.approx(0.2 * second, abs=0.08)
+
+
+def test_macros_without_anything_learned_change_nothing() -> None:
+    assert all(a is b for a, b in zip(bent(GIVEN, macro__move=2.0), GIVEN, strict=True))
+
+
 def test_a_bent_latent_moves_the_tokens_with_it() -> None:
     for out in bent(GIVEN, noise=0.5):
         assert out.latent is not None

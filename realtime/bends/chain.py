@@ -1,7 +1,7 @@
 """The chain of one slot: every bend in its order, those that do something.
 
-    frame → freeze → hold → stutter → mosh → swap → mask → arithmetic → noise → snapshot → levels → blend → loss
-          → your own → generations → decoder
+    frame → freeze → hold → stutter → mosh → swap → mask → arithmetic → macro → noise → snapshot → levels
+          → blend → loss → your own → generations → decoder
 
 One thread. A chain whose settings are all neutral gives back the very frame it was given.
 """
@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from models.codec import Codec, Controls, Frame
 from realtime import bend_params
-from realtime.bends import loss, places, timewise, values
+from realtime.bends import loss, macro, places, timewise, values
 from realtime.bends.generations import Generations
 from realtime.bends.grid import grid_of
 from realtime.bends.state import Bend, BendFunction, State, Stream
@@ -37,6 +38,7 @@ BENDS = (
     _bend("swap", places.swap, "swap.amount"),
     _bend("mask", places.mask, "mask.probability"),
     _bend("arithmetic", values.arithmetic, "scale", "bias", "invert"),
+    _bend("macro", macro.macro, "macro.learn", "macro.move"),
     _bend("noise", values.noise, "noise"),
     _bend("snapshot", values.snapshot, "snapshot.store", "snapshot.mix"),
     _bend("levels", values.levels, "levels"),
@@ -55,11 +57,12 @@ class Chain:
         self._generations = Generations(codec, path)
         self._user = UserBend(say)
         self._active: list[tuple[int, Bend]] = []
+        self._learned: dict[str, Any] = {}
         self.reset()
 
     def reset(self) -> None:
         """Forget every frame; settings stay."""
-        self.stream = Stream(self._spec, self._path, grid_of(self._spec))
+        self.stream = Stream(self._spec, self._path, grid_of(self._spec), self._learned)
         self._states: dict[str, State] = {}
         self._generations.reset()
 

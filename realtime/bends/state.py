@@ -23,6 +23,7 @@ class Stream:
     spec: CodecSpec
     path: str  # continuous or discrete
     grid: Grid | None
+    learned: dict[str, Any] = field(default_factory=dict)  # outlives the stream: macro.py
     past: deque[Frame] = field(default_factory=lambda: deque(maxlen=DEEP + 1))  # as encoded; the newest last
     other: Frame | None = None  # what the other slot of this codec decoded last
     levels: int = 0  # that latents were rounded to in this frame; 0: not
