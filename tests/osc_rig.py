@@ -135,3 +135,12 @@ def only(messages: Sequence[Message], address: str) -> tuple[Any, ...]:
     """The arguments of the one message at this address."""
     (found,) = [m.args for m in messages if m.address == address]
     return found
+
+
+def wait_until_synced(client: Client, number: int) -> None:
+    """Until all that was sent has been read by a server that runs in its thread."""
+    client.send("/verdigris/sync", number)
+    deadline = time.monotonic() + PATIENCE_S
+    while not any(m.address == "/verdigris/synced" and m.args == (number,) for m in client.read()):
+        assert time.monotonic() < deadline
+        time.sleep(0.0002)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -14,7 +13,7 @@ from realtime.osc.packet import Unslip, decode, encode, encode_bundle, slip
 from realtime.osc.server import OscServer
 from realtime.osc.transport import OscError
 from realtime.params import PARAMETERS
-from tests.osc_rig import BLOCK, RATE, T0, Client, Marker, Rig, only
+from tests.osc_rig import BLOCK, RATE, T0, Marker, Rig, only, wait_until_synced
 
 HOP = 1000
 
@@ -163,7 +162,7 @@ def test_a_codec_change_is_done_and_heard_from_the_block_that_the_acknowledgemen
     marked.play(60)
     marked.ask("/verdigris/set", "b.codec", "marker", "b.seed", 300)
     answers, said = [], None
-    for _ in range(200):
+    for _ in range(5000):  # another thread loads it
         answers += marked.play(1)
         said = marked.engine.watch() or said
         if any(m.address == "/verdigris/applied" and m.args[0] == "b.codec" for m in answers):
@@ -180,7 +179,7 @@ def test_a_codec_change_is_done_and_heard_from_the_block_that_the_acknowledgemen
 def test_a_codec_that_cannot_be_had_fails_with_the_reason(marked: Rig) -> None:
     marked.ask("/verdigris/b/codec", "nonsense")
     answers: list[object] = []
-    for _ in range(200):
+    for _ in range(5000):  # another thread loads it
         messages = marked.play(1)
         marked.engine.watch()
         if failed := [m.args for m in messages if m.address == "/verdigris/fail"]:
@@ -348,20 +347,15 @@ def test_a_busy_port_is_reported(rig: Rig) -> None:
         OscServer(rig.engine, rig.server.port)
 
 
-def test_a_second_of_ten_thousand_messages_is_received_whole_and_in_order(rig: Rig) -> None:
-    """The server in its thread; paced by the clock, 100 messages every 10 ms."""
+def test_ten_thousand_messages_are_received_whole_and_the_last_value_wins(rig: Rig) -> None:
+    """The server in its thread, asked every 100 messages whether it is there: how fast, test_osc_flood.py measures."""
     rig.server.start()
-    sender, began = Client(rig.server.port), time.monotonic()
     for number in range(10_000):
-        sender.send("/verdigris/a/seed", number)
+        rig.client.send("/verdigris/a/seed", number)
         if number % 100 == 99:
-            time.sleep(max(0.0, began + number / 10_000 - time.monotonic()))
-    deadline = time.monotonic() + 10
-    while rig.server.counts()["received"] < 10_000 and time.monotonic() < deadline:
-        time.sleep(0.01)
+            wait_until_synced(rig.client, number)
     counts = rig.server.counts()
-    sender.socket.close()
     assert counts["kernel_drops"] == 0
-    assert counts["received"] == 10_000
+    assert counts["received"] == 10_000 + 100
     assert rig.engine.values["a.seed"] == 9999
     assert counts["coalesced"] + counts["applied"] == 10_000
