@@ -16,6 +16,7 @@ from typing import Any
 from models.codec import CodecError, Controls
 from models.load import available, split_path
 from realtime.audiofile import AudioFileError, Reader
+from realtime.drivers.portaudio import CardError
 from realtime.engine import EngineError, Settings
 from realtime.latency import LatencyError
 from realtime.params import PARAMETERS, ParameterError, parse, parse_assignment
@@ -25,7 +26,7 @@ DEMO = Path(__file__).parent / "demo"
 DEMO_CLIP = DEMO / "rockmix_sectoid_MIT.ogg"
 DEMO_SECONDS = 15.0
 DEMO_SCHEDULE = ((3.75, "monitor", "b"), (7.5, "monitor", "delta"), (11.25, "monitor", "dry"))
-USER_ERRORS = (AudioFileError, CodecError, EngineError, LatencyError, ParameterError, TimelineError)
+USER_ERRORS = (AudioFileError, CardError, CodecError, EngineError, LatencyError, ParameterError, TimelineError)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -54,10 +55,18 @@ def build_parser() -> argparse.ArgumentParser:
 
     live = commands.add_parser("live", help="play, live")
     _add_slots(live)
-    live.add_argument("--driver", choices=("clock", "file"), default="clock", help="clock: in real time, no sound card")
+    live.add_argument(
+        "--driver",
+        choices=("device", "clock", "file"),
+        help="device: a sound card; clock: in real time without one; file: as fast as it goes "
+        "(default: device if there is one and no --input, else clock)",
+    )
+    _add_card(live)
     live.add_argument("--input", type=Path, metavar="FILE", help="what to play (default: the demo clip, looped)")
     _add_flags(live, "monitor", "latency", "rate")
-    live.add_argument("--block", metavar="N", default="256", help="samples handed over at once, or random")
+    live.add_argument(
+        "--block", metavar="N", help="samples handed over at once, or random (default 256; for a card as few as it can)"
+    )
     live.add_argument("--seconds", type=_positive, metavar="N", help="stop after so many seconds")
     live.add_argument("--record", type=Path, metavar="DIR", help="write input, a, b and monitor as WAV there")
     live.add_argument("--report", type=Path, metavar="FILE", help="write a JSON report at the end")
@@ -84,6 +93,10 @@ def build_parser() -> argparse.ArgumentParser:
     codecs.add_argument("--json", action="store_true")
     codecs.set_defaults(run=run_codecs)
 
+    devices = commands.add_parser("devices", help="list the sound cards")
+    devices.add_argument("--json", action="store_true")
+    devices.set_defaults(run=run_devices)
+
     doctor = commands.add_parser("doctor", help="look at this machine; what a bug report needs")
     doctor.add_argument("--json", action="store_true")
     doctor.set_defaults(run=run_doctor)
@@ -96,27 +109,30 @@ def build_parser() -> argparse.ArgumentParser:
 
 def run_demo(arguments: argparse.Namespace) -> None:
     """What plain `verdigris` does: the demo clip through both slots, everything heard in turn, recorded in out/."""
-    live = build_parser().parse_args(["live", "--record", "out", "--report", "out/report.json"])
+    live = build_parser().parse_args(["live", "--driver", "clock", "--record", "out", "--report", "out/report.json"])
     live.seconds, live.schedule = DEMO_SECONDS, DEMO_SCHEDULE
     run_live(live)
     print("out/ holds input.wav, a.wav, b.wav, monitor.wav and report.json")
 
 
 def run_live(arguments: argparse.Namespace) -> None:
+    from realtime.devices import card_for
     from realtime.live import Session, play
 
     values = dict(parse_assignment(text) for text in arguments.set)
     if arguments.monitor is not None:
         values["monitor"] = parse("monitor", arguments.monitor)
     fixed = {name: values.pop(name) for name in list(values) if PARAMETERS[name].when == "restart"}
-    block: int | str = arguments.block if arguments.block == "random" else parse("block", arguments.block)
+    asked = arguments.block or fixed.get("block")
+    block: int | str = asked if asked == "random" else parse("block", 256 if asked is None else asked)
     rate = parse("rate", arguments.rate) if arguments.rate is not None else fixed.get("rate")
-    source = Reader(arguments.input or DEMO_CLIP, rate, loop=arguments.input is None)
+    card = card_for(arguments, rate, None if asked is None else block)
+    source = Reader(arguments.input or DEMO_CLIP, rate, loop=arguments.input is None) if card is None else None
     if arguments.input is None and arguments.seconds is None and arguments.driver == "file":
         raise ParameterError("--driver file without --input never ends. Pass --seconds N or --input FILE.")
     settings = Settings(
-        rate=source.rate,
-        block=1024 if block == "random" else int(fixed.get("block", block)),
+        rate=card.found.rate if card else source.rate if source else 0,
+        block=card.found.block if card else 1024 if block == "random" else int(block),
         a=split_path(arguments.a or fixed.get("a.codec", PARAMETERS["a.codec"].default)),
         b=_optional(arguments.b or fixed.get("b.codec", PARAMETERS["b.codec"].default)),
         latency=parse("latency", arguments.latency or fixed.get("latency", 0)),
@@ -124,7 +140,7 @@ def run_live(arguments: argparse.Namespace) -> None:
     )
     session = Session(
         settings=settings,
-        driver=arguments.driver,
+        driver="device" if card else arguments.driver or "clock",
         block=block if block == "random" else settings.block,
         source=source,
         seconds=arguments.seconds,
@@ -132,11 +148,13 @@ def run_live(arguments: argparse.Namespace) -> None:
         report=arguments.report,
         values=values,
         schedule=getattr(arguments, "schedule", ()),
+        card=card,
     )
     try:
         report = play(session)
     finally:
-        source.close()
+        if source:
+            source.close()
     load, missed = report["real_time_factor"], sum(report["misses"].values())
     print(
         f"played {report['seconds']:.1f} s, latency {report['latency_samples']} samples, "
@@ -207,6 +225,13 @@ def run_codecs(arguments: argparse.Namespace) -> None:
         )
 
 
+def run_devices(arguments: argparse.Namespace) -> None:
+    from realtime.devices import listing, table
+
+    found = listing()
+    print(json.dumps(found, indent=2) if arguments.json else table(found))
+
+
 def run_doctor(arguments: argparse.Namespace) -> None:
     from realtime.doctor import examine
 
@@ -229,6 +254,12 @@ def _add_slots(parser: argparse.ArgumentParser) -> None:
         row = PARAMETERS[f"{slot}.codec"]
         off = ", or off" if slot == "b" else ""
         parser.add_argument(f"--{slot}", metavar="CODEC[:PATH]", help=f"{row.help}{off} (default {row.default})")
+
+
+def _add_card(parser: argparse.ArgumentParser) -> None:
+    for kind in ("input", "output"):
+        parser.add_argument(f"--{kind}-device", metavar="NAME", help="as verdigris devices lists it, or default")
+        parser.add_argument(f"--{kind}-channels", metavar="L,R", help="channels of the card, from 1 (default 1,2)")
 
 
 def _add_flags(parser: argparse.ArgumentParser, *names: str) -> None:

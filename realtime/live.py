@@ -14,6 +14,7 @@ from typing import Any
 from realtime.audiofile import AudioFileError, Reader
 from realtime.console import View
 from realtime.drivers.clock import ClockDriver
+from realtime.drivers.device import DeviceDriver
 from realtime.drivers.file import FileDriver
 from realtime.drivers.loop import LoopDriver, Source
 from realtime.engine import Engine, Settings
@@ -21,6 +22,7 @@ from realtime.recorder import Recorder
 from realtime.timeline import Field
 
 POLL_S = 0.05
+Driver = LoopDriver | DeviceDriver
 
 
 @dataclass(frozen=True)
@@ -28,14 +30,15 @@ class Session:
     """What to play. `schedule` sets parameters at seconds of the stream."""
 
     settings: Settings
-    driver: str  # clock or file
+    driver: str  # device, clock or file
     block: int | str
-    source: Source
+    source: Source | None  # not for device
     seconds: float | None = None
     record: Path | None = None
     report: Path | None = None
     values: dict[str, Any] = field(default_factory=dict)
     schedule: Sequence[tuple[float, str, Any]] = ()
+    card: DeviceDriver | None = None  # opened, for device
 
 
 def play(session: Session) -> dict[str, Any]:
@@ -52,6 +55,8 @@ def play(session: Session) -> dict[str, Any]:
             )
         return _stream(session, engine)
     finally:
+        if session.card:
+            session.card.stop()
         engine.close()
 
 
@@ -65,6 +70,8 @@ def _stream(session: Session, engine: Engine) -> dict[str, Any]:
         length = file_seconds if length is None else min(length, file_seconds)
     view = View(engine, length)
     view.monitor = session.values.get("monitor", "a")
+    if session.card:
+        view.say(str(session.card.found))
     try:
         with interruptible() as stopping:
             driver.start()
@@ -78,6 +85,9 @@ def _stream(session: Session, engine: Engine) -> dict[str, Any]:
     if driver.error:
         raise driver.error
     report = make_report(engine, driver.taken)
+    if session.card:
+        report["device"] = facts = session.card.facts
+        report["device_latency_samples"] = facts["device_latency_samples"]
     if session.report:
         write_report(session.report, report)
     if recorder and recorder.error:
@@ -85,7 +95,11 @@ def _stream(session: Session, engine: Engine) -> dict[str, Any]:
     return report
 
 
-def _driver(session: Session, engine: Engine, limit: int | None, recorder: Recorder | None) -> LoopDriver:
+def _driver(session: Session, engine: Engine, limit: int | None, recorder: Recorder | None) -> Driver:
+    if session.card:
+        session.card.attach(engine.timeline, limit)
+        return session.card
+    assert session.source is not None
     if session.driver == "file":
         after_block = recorder.poll if recorder else lambda taken: None
         return FileDriver(engine.host, session.source, session.block, limit=limit, after_block=after_block)
@@ -95,7 +109,7 @@ def _driver(session: Session, engine: Engine, limit: int | None, recorder: Recor
 def _watch(
     session: Session,
     engine: Engine,
-    driver: LoopDriver,
+    driver: Driver,
     recorder: Recorder | None,
     view: View,
     stopping: threading.Event,
@@ -109,8 +123,9 @@ def _watch(
             engine.set(name, value)
             if name == "monitor":
                 view.monitor = value
-        if message := engine.watch():
-            view.say(message)
+        for message in (engine.watch(), driver.watch()):
+            if message:
+                view.say(message)
         if recorder and session.driver != "file":  # there the driver's own thread does it
             failed_before = recorder.error
             recorder.poll(driver.taken)
