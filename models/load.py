@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 
 from models.codec import Audio, Codec, CodecError, CodecSpec
 from models.pcm import Pcm
 
 PATHS = ("continuous", "discrete")
+CHECKPOINTS = (".safetensors", ".pt")  # a name that ends so is a file
 DEFAULTS = ("pcm", "opus", "mp3", "aac")  # what available() lists
 
 # rest of the name ("" if none), rate asked for, precision asked for -> codec
@@ -27,9 +29,14 @@ def load(name: str, *, rate: int | None = None, precision: str | None = None) ->
     `rate` is the rate, in Hz, that the caller runs at: a codec that can run at it does, others keep the one in their
     spec. `precision` is for networks; float32 unless given. CodecError if there is no such codec.
     """
+    if Path(name).suffix in CHECKPOINTS:
+        return _network(name, precision)
     family, _, rest = name.partition(":")
     if family not in FAMILIES:
-        raise CodecError(f'codec "{name}" is unknown ({", ".join(FAMILIES)}). Pass one of these, such as opus:24.')
+        raise CodecError(
+            f'codec "{name}" is unknown ({", ".join(FAMILIES)}, or a file {" or ".join(CHECKPOINTS)}). '
+            "Pass one of these, such as opus:24."
+        )
     return FAMILIES[family](rest, rate, precision)
 
 
@@ -93,6 +100,12 @@ def _vorbis(rest: str, rate: int | None, precision: str | None) -> Codec:
     )
 
 
+def _network(name: str, precision: str | None) -> Codec:
+    from models.checkpoint import load_codec
+
+    return load_codec(name, precision)
+
+
 def _kbps(family: str, given: str, default: int) -> int:
     try:
         return int(given) if given else default
@@ -110,4 +123,6 @@ FAMILIES: dict[str, Loader] = {
     "mp3": _classic("mp3", 128),
     "aac": _classic("aac", 96),
     "vorbis": _vorbis,
+    "nano": lambda rest, rate, precision: _network(f"nano:{rest}" if rest else "nano", precision),
+    "codicodec": lambda rest, rate, precision: _network(f"codicodec:{rest}" if rest else "codicodec", precision),
 }

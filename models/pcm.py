@@ -33,15 +33,15 @@ class Pcm:
         compute: float = 0.0,
         name: str = "pcm",
     ) -> None:
-        for what, given, least in (
-            ("sample rate", sample_rate, 1),
-            ("channels", channels, 1),
-            ("hop", hop, 1),
-            ("lookahead", lookahead, 0),
-            ("compute", compute, 0),
+        for what, given, least, most in (
+            ("sample rate", sample_rate, 1, 768_000),
+            ("channels", channels, 1, 64),
+            ("hop", hop, 1, 2**20),
+            ("lookahead", lookahead, 0, 2**20),
+            ("compute", compute, 0, 60),
         ):
-            if not least <= given < float("inf"):
-                raise CodecError(f'{what} {given} of codec "{name}" is out of range. Pass {least} or more.')
+            if not least <= given <= most:
+                raise CodecError(f'{what} {given} of codec "{name}" is out of range. Pass {least} to {most}.')
         self.compute = compute
         self.spec = CodecSpec(
             name=name,

@@ -14,7 +14,7 @@ from realtime.params import PARAMETERS, ParameterError
 CODEC_RATE = PARAMETERS["rate"].default  # Hz; every codec here can run at it, and no network at another
 
 
-def card_for(arguments: argparse.Namespace, rate: int | None, block: int | str | None) -> DeviceDriver | None:
+def card_for(arguments: argparse.Namespace, rate: int | None, block: int | None) -> DeviceDriver | None:
     """The card that `live` was told to play by, or is to by default, opened; None: none.
 
     CardError or ParameterError if it was asked for and cannot be had; by default its absence is said and no more.
@@ -27,7 +27,7 @@ def card_for(arguments: argparse.Namespace, rate: int | None, block: int | str |
         return None
     if arguments.input is not None:
         raise ParameterError("--driver device plays what comes into the card. Leave out --input, or --driver device.")
-    if block == "random":
+    if arguments.block == "random":
         if asked:
             raise ParameterError("--block random is not for cards. Pass a number of samples, or --driver clock.")
         return None
@@ -36,7 +36,7 @@ def card_for(arguments: argparse.Namespace, rate: int | None, block: int | str |
         choice=choice,
         codec_rate=CODEC_RATE,
         rate=rate,
-        block=int(block) if block is not None else None,
+        block=block,
         inputs=_channels("--input-channels", arguments.input_channels),
         outputs=_channels("--output-channels", arguments.output_channels),
     )
@@ -49,17 +49,13 @@ def card_for(arguments: argparse.Namespace, rate: int | None, block: int | str |
         print(f"playing by the clock, without a sound card: {error}")
         return None
     if choice != Choice():
-        remember(
-            Choice(
-                *(None if name == DEFAULT else whole for name, whole in zip(named, found_names(found), strict=False))
-            )
-        )
+        remember(Choice(_kept(choice.input, found.source), _kept(choice.output, found.sink)))
     return driver
 
 
-def found_names(found: Any) -> tuple[str | None, str]:
-    """Stable names of what was opened, input and output."""
-    return found.source or None, found.sink
+def _kept(given: str | None, opened: str) -> str | None:
+    """What to remember: the whole name of what was named."""
+    return opened if given not in (None, DEFAULT) else None
 
 
 def _channels(flag: str, given: str | None) -> tuple[int, ...] | None:

@@ -4,48 +4,34 @@
 |----------------------------|---------------------------------------------------|
 | start, stop                | the one that made the engine                      |
 | set, snapshot, misses      | any                                               |
-| watch                      | one control thread, some 20 times a second        |
+| watch, swap                | one control thread; watch some 20 times a second  |
 | host.process               | the driver's audio thread, and only it            |
 
 A worker process that dies is replaced while the stream runs on: the host side plays aligned dry meanwhile, and the new
-worker takes up the stream at its present sample.
+worker takes up the stream. A codec is swapped by a second worker that loads and warms up beside the first.
 """
 
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
-import threading
 import time
 from dataclasses import dataclass, replace
-from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
 from typing import Any
 
 from realtime import latency, telemetry
 from realtime.callback import HostSide, misses
+from realtime.link import EngineError, Link
 from realtime.service import (
     Attach,
-    Failed,
     Playing,
-    Ready,
     Request,
     SetControls,
     SetLimiter,
-    Stop,
-    serve,
-    serve_process,
 )
 from realtime.telemetry import Telemetry
 from realtime.timeline import GAIN_ONE, Field, Timeline
 
-START_TIMEOUT_S = 600.0  # a model may have to be fetched or compiled
-STOP_TIMEOUT_S = 0.5
 GAINS = {"dry": (1, 0, 0), "a": (0, 1, 0), "b": (0, 0, 1), "delta": (1, -1, 0)}  # of dry, A, B
-
-
-class EngineError(Exception):
-    """An engine that cannot start or go on."""
 
 
 @dataclass(frozen=True)
@@ -67,9 +53,10 @@ class Engine:
         self.settings = settings
         slots = [(0, *settings.a)] + ([(1, *settings.b)] if settings.b else [])
         self._request = Request(tuple(slots), settings.rate)
-        self._link: _Link | None = None
+        self._link: Link | None = None
         self._attached = 0  # workers so far
         self._attach_pending = False
+        self._next: tuple[Link, Request] | None = None  # a worker that loads while another plays
         self._monitor, self._volume = "a", 1.0
         self.restarts = 0
 
@@ -96,17 +83,19 @@ class Engine:
 
     def stop(self) -> None:
         """End the worker and the stream; the timeline stays readable until `close`."""
-        if self._link:
-            self._link.stop()
-            self._link = None
+        for link in (self._link, self._next and self._next[0]):
+            if link:
+                link.stop()
+        self._link = self._next = None
         if hasattr(self, "host"):
             self.host.finish()
 
     def close(self) -> None:
         """Stop, and remove the timeline."""
         self.stop()
-        if hasattr(self, "timeline"):
+        if hasattr(self, "host"):
             self.host.close()
+        if hasattr(self, "timeline"):
             self.timeline.close()
 
     def watch(self) -> str | None:
@@ -114,6 +103,8 @@ class Engine:
         link = self._link
         if link is None:
             return None
+        if self._next and (said := self._watch_next(*self._next)):
+            return said
         if self._attach_pending and link.connection.poll():
             self._attach_pending = False
             try:
@@ -153,6 +144,43 @@ class Engine:
             self._request = replace(self._request, controls=controls)  # a new worker begins with them
             self._tell(SetControls(slot, {control: value}))
 
+    def swap(self, slot: int, codec: str, path: str | None) -> None:
+        """Put another codec into a slot that is in use; `watch` says when it plays, or why it does not."""
+        slots = tuple((s, codec, path) if s == slot else (s, c, p) for s, c, p in self._request.slots)
+        if self._next:
+            self._next[0].stop()
+        request = replace(self._request, slots=slots)
+        self._next = (Link(request, in_thread=self.settings.offline), request)
+
+    def _watch_next(self, link: Link, request: Request) -> str | None:
+        """Let the worker that was loading take over once it is warm, if its codecs fit L."""
+        if link.alive() and not link.connection.poll():
+            return None
+        self._next = None
+        try:
+            ready = link.wait_ready()
+            needed = latency.plan(ready.needs, rate=self.settings.rate, block=self.settings.block).latency
+            if needed > self.plan.latency:
+                raise EngineError(
+                    f"it needs a latency of {needed} samples, this stream has {self.plan.latency}. "
+                    f"Start again with --latency {needed}."
+                )
+        except EngineError as error:
+            link.stop()
+            return f"the codec was not changed: {error}"
+        assert self._link is not None
+        old = self._link
+        old.release()
+        # what was set while it loaded
+        self._request = replace(request, controls=self._request.controls, limiter=self._request.limiter)
+        self._link, self._attach_pending, self.playing = link, False, ready.playing
+        self._attach()
+        for slot, controls in self._request.controls.items():
+            self._tell(SetControls(slot, controls))
+        self._tell(SetLimiter(self._request.limiter))
+        old.stop()
+        return "now playing " + ", ".join(f"{p.codec} {p.path}" for p in ready.playing)
+
     def snapshot(self) -> Telemetry:
         """What the worker last said of itself."""
         return telemetry.read(self.timeline)
@@ -173,8 +201,8 @@ class Engine:
         for field, gain in zip((Field.GAIN_DRY, Field.GAIN_A, Field.GAIN_B), GAINS[self._monitor], strict=True):
             self.timeline.header[field] = gain * one
 
-    def _launch(self) -> _Link:
-        self._link = _Link(self._request, in_thread=self.settings.offline)
+    def _launch(self) -> Link:
+        self._link = Link(self._request, in_thread=self.settings.offline)
         return self._link
 
     def _attach(self) -> None:
@@ -194,58 +222,3 @@ class Engine:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError, OSError):  # `watch` sees that it is gone
             if self._link:
                 self._link.connection.send(message)
-
-
-class _Link:
-    """A worker's service and our end of the pipe to it."""
-
-    def __init__(self, request: Request, *, in_thread: bool) -> None:
-        context = multiprocessing.get_context("spawn")
-        self.connection: Connection
-        self.connection, theirs = context.Pipe()
-        self.process: BaseProcess | None = None
-        self.thread: threading.Thread | None = None
-        if in_thread:
-            self._theirs = theirs
-            self.thread = threading.Thread(target=serve, args=(theirs, request), name="verdigris-worker", daemon=True)
-            self.thread.start()
-        else:
-            self.process = context.Process(
-                target=serve_process, args=(theirs, request), name="verdigris-worker", daemon=True
-            )
-            self.process.start()
-            theirs.close()  # so that the pipe closes when the process dies
-
-    def wait_ready(self) -> Ready:
-        """What the codecs need; EngineError with the reason if they cannot be had."""
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while not self.connection.poll(0.05):
-            if not self.alive() and not self.connection.poll():
-                raise EngineError("the worker ended before it was ready. Run verdigris doctor.")
-            if time.monotonic() > deadline:
-                raise EngineError(f"the codecs were not ready after {START_TIMEOUT_S:.0f} s. Try a smaller one.")
-        try:
-            message = self.connection.recv()
-        except EOFError:
-            raise EngineError("the worker ended before it was ready. Run verdigris doctor.") from None
-        if isinstance(message, Failed):
-            raise EngineError(message.message)
-        assert isinstance(message, Ready)
-        return message
-
-    def alive(self) -> bool:
-        return bool(self.process.is_alive() if self.process else self.thread and self.thread.is_alive())
-
-    def stop(self) -> None:
-        """Ask it to stop, and end it if it does not."""
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError, OSError):
-            self.connection.send(Stop())
-        if self.process:
-            self.process.join(STOP_TIMEOUT_S)
-            if self.process.is_alive():
-                self.process.kill()
-                self.process.join()
-            self.process.close()
-        elif self.thread:
-            self.thread.join(STOP_TIMEOUT_S)
-        self.connection.close()

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import signal
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from realtime.audiofile import AudioFileError, Reader
+from realtime.audiofile import Reader
 from realtime.console import View
 from realtime.drivers.clock import ClockDriver
 from realtime.drivers.device import DeviceDriver
 from realtime.drivers.file import FileDriver
 from realtime.drivers.loop import LoopDriver, Source
 from realtime.engine import Engine, Settings
-from realtime.recorder import Recorder
+from realtime.recorder import Recorder, recording_directory
+from realtime.signals import stop_event
 from realtime.timeline import Field
+from realtime.wholefile import FileError, WholeFile, reason
 
 POLL_S = 0.05
 Driver = LoopDriver | DeviceDriver
@@ -38,58 +39,75 @@ class Session:
     report: Path | None = None
     values: dict[str, Any] = field(default_factory=dict)
     schedule: Sequence[tuple[float, str, Any]] = ()
-    card: DeviceDriver | None = None  # opened, for device
+    card: DeviceDriver | None = None  # opened, for device; `play` stops it
 
 
 def play(session: Session) -> dict[str, Any]:
-    """Run it to its end, or to Ctrl-C; the report. EngineError, AudioFileError or LatencyError if it cannot be."""
+    """Run it to its end, or to Ctrl-C; the report. EngineError, FileError or LatencyError if it cannot be.
+
+    Whatever can be known to fail fails before anything sounds; whatever ends the stream, files are finished.
+    """
+    with contextlib.ExitStack() as at_end:
+        if session.card:
+            at_end.callback(session.card.stop)
+        if session.record:
+            played = session.source.path if isinstance(session.source, Reader) else None
+            at_end.enter_context(recording_directory(session.record, played))
+        if session.report:
+            WholeFile(session.report).discard()  # to hear now if it cannot be written
+        engine = _started(session)
+        stopping = at_end.enter_context(stop_event())
+        at_end.callback(engine.close)
+        return _stream(session, engine, stopping)
+
+
+def _started(session: Session) -> Engine:
     engine = Engine(session.settings)
     try:
         engine.start()
         for name, value in session.values.items():
             engine.set(name, value)
-        if engine.warm_up_load >= 1.0:
-            print(
-                f"these codecs take {engine.warm_up_load:.2f} × real time here: holes are certain. "
-                "Pass fewer steps, a smaller codec, or use a GPU."
-            )
-        return _stream(session, engine)
-    finally:
-        if session.card:
-            session.card.stop()
+    except BaseException:
         engine.close()
+        raise
+    return engine
 
 
-def _stream(session: Session, engine: Engine) -> dict[str, Any]:
-    recorder = Recorder(engine.timeline, session.record) if session.record else None
+def _stream(session: Session, engine: Engine, stopping: threading.Event) -> dict[str, Any]:
+    if engine.warm_up_load >= 1.0:
+        print(
+            f"these codecs take {engine.warm_up_load:.2f} × real time here: holes are certain. "
+            "Pass fewer steps, a smaller codec, or use a GPU."
+        )
     limit = None if session.seconds is None else round(session.seconds * session.settings.rate)
-    driver = _driver(session, engine, limit, recorder)
     length = session.seconds
     if isinstance(session.source, Reader) and session.source.length is not None:
         file_seconds = session.source.length / session.settings.rate
         length = file_seconds if length is None else min(length, file_seconds)
-    view = View(engine, length)
-    view.monitor = session.values.get("monitor", "a")
-    if session.card:
-        view.say(str(session.card.found))
-    try:
-        with interruptible() as stopping:
-            driver.start()
+    with contextlib.ExitStack() as at_end:
+        view = View(engine, length)
+        at_end.callback(view.close)
+        view.monitor = session.values.get("monitor", "a")
+        if session.card:
+            view.say(str(session.card.found))
+        recorder = Recorder(engine.timeline, session.record) if session.record else None
+        driver = _driver(session, engine, limit, recorder)
+        driver.start()
+        try:
             _watch(session, engine, driver, recorder, view, stopping)
+        finally:  # also when the terminal is gone
             driver.stop()
             engine.stop()
             if recorder:
                 recorder.finish(driver.taken)
-    finally:
-        view.close()
+            report = make_report(engine, driver.taken)
+            if session.card:
+                report["device"] = facts = session.card.facts
+                report["device_latency_samples"] = facts["device_latency_samples"]
+            if session.report:
+                write_report(session.report, report)
     if driver.error:
         raise driver.error
-    report = make_report(engine, driver.taken)
-    if session.card:
-        report["device"] = facts = session.card.facts
-        report["device_latency_samples"] = facts["device_latency_samples"]
-    if session.report:
-        write_report(session.report, report)
     if recorder and recorder.error:
         raise recorder.error
     return report
@@ -158,26 +176,11 @@ def make_report(engine: Engine, taken: int) -> dict[str, Any]:
 
 
 def write_report(path: Path, report: dict[str, Any]) -> None:
-    """JSON, whole or not at all."""
-    working = path.with_name(f".{path.name}.part")
+    """JSON, whole or not at all; FileError if it cannot be written."""
+    file = WholeFile(path)
     try:
-        working.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-        working.replace(path)
+        file.working.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     except OSError as error:
-        working.unlink(missing_ok=True)
-        raise AudioFileError(f"{path}: cannot be written ({error.strerror}). Pass a path you may write to.") from error
-
-
-@contextmanager
-def interruptible() -> Iterator[threading.Event]:
-    """Ctrl-C and SIGTERM set the event instead of breaking off whatever is being done."""
-    stopping = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield stopping
-        return
-    before = {s: signal.signal(s, lambda *_: stopping.set()) for s in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stopping
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        file.discard()
+        raise FileError(f"{path}: cannot be written ({reason(error)}). Free some space there.") from error
+    file.commit()

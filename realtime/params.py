@@ -49,7 +49,7 @@ class Parameter:
         in_choices = not self.choices or value in self.choices
         in_range = self.low is None or (value is not None and self.high is not None and self.low <= value <= self.high)
         if value is None or not in_choices or not in_range:
-            raise ParameterError(f"{self.name} {given} is not allowed. Pass {self.allowed}.")
+            raise ParameterError(f'{self.name} "{given}" is not allowed. Pass {self.allowed}.')
         return value
 
     def _coerce(self, given: Any) -> Any:

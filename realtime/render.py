@@ -12,12 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from models.codec import Audio, Controls
+from models.codec import Audio, CodecError, Controls
 from models.load import Transcoder, load, load_transcoder
-from realtime.audiofile import Reader, Writer
+from realtime.audiofile import AudioFileError, Reader, Writer, check
 from realtime.lane import Lane
+from realtime.wholefile import same_file
 
 BLOCK = 4096  # samples read at once
+OTHER_FORMATS = (".mp3", ".flac", ".ogg", ".opus", ".m4a", ".aac", ".aif", ".aiff")
 
 
 def render(
@@ -29,9 +31,17 @@ def render(
     progress: Callable[[float], None] = lambda done: None,
 ) -> dict[str, Any]:
     """Write target (float32 WAV at the source's rate); what was done. CodecError or AudioFileError if it cannot be."""
+    if same_file(source, target):
+        raise AudioFileError(f"{target}: the input itself. Pass another file for the output.")
+    if target.suffix.lower() in OTHER_FORMATS:
+        raise AudioFileError(f"{target}: a WAV is what is written. Pass a name that ends in .wav.")
     if whole := load_transcoder(codec):
+        if path == "continuous":
+            raise CodecError(f'path "{path}" not offered by codec "{codec}" (discrete). Pass {codec}:discrete.')
+        check(source)
         return _render_whole(source, target, codec, whole, progress)
     loaded = load(codec)
+    check(source)
     reader = Reader(source)
     try:
         lane = Lane(loaded, [(0, path or loaded.spec.paths[0])], reader.rate)

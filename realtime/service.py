@@ -2,7 +2,8 @@
 
 The same function runs in a process of its own (live) or in a thread (files, tests), at the other end of a pipe:
 
-    service → engine   Ready(...) once the codecs are warm · Failed(message) instead, if they cannot be had
+    service → engine   Ready(...) once the codecs are warm · Failed(message) instead, if they cannot be had ·
+                       Stopped once it has let go of the timeline
     engine → service   Attach(path, engine) once · SetControls · SetLimiter · Stop
 """
 
@@ -24,6 +25,7 @@ from models.load import load
 from realtime.lane import Lane
 from realtime.latency import Need
 from realtime.limiter import LOOKAHEAD as LIMITER_LOOKAHEAD
+from realtime.priority import raise_priority
 from realtime.timeline import Field, Timeline
 from realtime.worker import OFFLINE_POLL_S, POLL_S, Worker
 
@@ -82,6 +84,11 @@ class Stop:
     pass
 
 
+@dataclass(frozen=True)
+class Stopped:
+    pass
+
+
 def open_lanes(request: Request) -> list[Lane]:
     """Load each codec once; slots that play the same codec share its lane. CodecError if one cannot be had."""
     by_name: dict[str, list[tuple[int, str | None]]] = {}
@@ -124,6 +131,8 @@ def serve(connection: Connection, request: Request) -> None:
     except CodecError as error:
         connection.send(Failed(str(error)))
         return
+    gc.collect()
+    gc.freeze()  # what is loaded stays; collections while playing look at the rest only
     connection.send(describe(lanes, compute_s))
     try:
         message = connection.recv()
@@ -137,14 +146,13 @@ def serve_process(connection: Connection, request: Request) -> None:
     """`serve` as the main function of a process: Ctrl-C is the engine's to handle."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.setswitchinterval(0.0005)
+    raise_priority()
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the engine is gone: no reason to go on
         serve(connection, request)
 
 
 def _work(connection: Connection, request: Request, lanes: list[Lane], attach: Attach) -> None:
     timeline = Timeline.attach(attach.path)
-    gc.collect()
-    gc.freeze()  # what is loaded stays; collections while playing look at the rest only
     worker = Worker(timeline, lanes, attach.engine)
     for slot, changes in request.controls.items():
         worker.set_controls(slot, **changes)
@@ -158,6 +166,8 @@ def _work(connection: Connection, request: Request, lanes: list[Lane], attach: A
         worker.finish()
         del worker
         timeline.close()
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            connection.send(Stopped())
 
 
 def _listen(connection: Connection, worker: Worker) -> bool:

@@ -15,6 +15,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from models.codec import Audio
 from realtime.lane import Lane
 from realtime.telemetry import LoadMeter, Telemetry, publish
 from realtime.timeline import DRY, EPOCH, WET, WET_END, Field, Timeline
@@ -22,6 +23,7 @@ from realtime.timeline import DRY, EPOCH, WET, WET_END, Field, Timeline
 POLL_S = 0.0005
 OFFLINE_POLL_S = 0.00005
 TELEMETRY_NS = 30_000_000
+RUN_IN_HOPS = 2  # a codec that takes over hears so much before it is heard
 
 
 class _Place:
@@ -31,6 +33,7 @@ class _Place:
         self.lane = lane
         self.taken = 0  # input sample to take next
         self.written = {outlet.slot: 0 for outlet in lane.outlets}  # input sample to write next
+        self.publish_from = dict(self.written)  # what comes before belongs to the worker before
         self.load = LoadMeter()
         self.began = 0
 
@@ -45,9 +48,9 @@ class Worker:
         self._capacity, self._max_block = timeline[Field.CAPACITY], timeline[Field.MAX_BLOCK]
         self._resyncs = 0
         self._told_ns = 0
-        if timeline.load(Field.ACK) == timeline.load(Field.STREAM):  # another worker was here before: go on from now
+        if timeline.load(Field.ACK) == timeline.load(Field.STREAM):  # another worker was here before
             for place in self._places:
-                self._begin(place, timeline.load(Field.DRY_END))
+                self._take_over(place)
         self._beat()
         timeline.store(Field.ENGINE, engine)
 
@@ -83,10 +86,9 @@ class Worker:
                 (time.perf_counter() - started) * spec.sample_rate / (spec.hop * (place.lane.frames - frames))
             )
         for slot, audio in wet:
-            timeline.write(WET + slot, place.written[slot], audio)
-            place.written[slot] += audio.shape[1]
-        for slot in place.written:
-            timeline.store(WET_END[slot], place.written[slot])
+            self._write(place, slot, audio)
+        for slot, end in place.written.items():
+            timeline.store(WET_END[slot], max(end, place.publish_from[slot]))
         self._tell()
         return True
 
@@ -131,9 +133,30 @@ class Worker:
         place.lane.reset()
         place.taken = epoch
         for slot in place.written:
-            place.written[slot] = epoch
+            place.written[slot] = place.publish_from[slot] = epoch
             self.timeline.store(EPOCH[slot], epoch)  # before the end, which the host side reads first
             self.timeline.store(WET_END[slot], epoch)
+
+    def _take_over(self, place: _Place) -> None:
+        """Go on where the worker before ended, if that has yet to be played; else from now."""
+        timeline, lane = self.timeline, place.lane
+        ends = {slot: timeline.load(WET_END[slot]) for slot in place.written}
+        dry_end = timeline.load(Field.DRY_END)
+        if min(ends.values()) < dry_end - timeline[Field.LATENCY]:
+            self._begin(place, dry_end)
+            return
+        start = max(0, min(ends.values()) - RUN_IN_HOPS * lane.hop, dry_end - self._capacity // 2)
+        lane.reset()
+        place.taken = start // lane.seat * lane.seat
+        for slot, end in ends.items():
+            place.written[slot], place.publish_from[slot] = place.taken, end
+            timeline.store(EPOCH[slot], end)
+
+    def _write(self, place: _Place, slot: int, audio: Audio) -> None:
+        start = place.written[slot]
+        place.written[slot] += audio.shape[1]
+        skip = min(max(0, place.publish_from[slot] - start), audio.shape[1])
+        self.timeline.write(WET + slot, start + skip, audio[:, skip:])
 
     def _too_late(self, place: _Place) -> bool:
         """Half a ring behind, or already written over while it was read."""

@@ -16,7 +16,7 @@ from realtime.cli import main
 @pytest.mark.slow
 @pytest.mark.parametrize(("rate", "block"), [(48_000, 256), (44_100, 441), (96_000, "random"), (48_000, 32)])
 def test_planned_latency_is_the_measured_one_to_the_sample(rate: int, block: int | str) -> None:
-    planned, measured = planned_and_measured(rate, block, 2.0, "pcm:hop=960")
+    planned, measured = planned_and_measured(rate, block, 2.0, "pcm:hop=960,rate=48000")
     assert measured == planned
 
 

@@ -100,7 +100,7 @@ def defaults() -> tuple[int, int]:
 
 
 def stable_name(api: str, name: str) -> str:
-    """Such as JACK:system: short host API, and the name without ALSA's card numbers, which follow the order of plugging."""
+    """Such as JACK:system: short host API, and the name without ALSA's card numbers (they follow the plugging)."""
     short = {"JACK Audio Connection Kit": "JACK", "Core Audio": "CoreAudio"}.get(api, api.removeprefix("Windows "))
     return f"{short}:{re.sub(r' ?[(]hw:[0-9]+,[0-9]+[)]$', '', name)}"
 
