@@ -87,9 +87,7 @@ def build_parser() -> Parser:
         help="device: a sound card; clock: in real time without one; file: as fast as it goes "
         "(default device if there is one and no --input, else clock)",
     )
-    for kind in ("input", "output"):
-        live.add_argument(f"--{kind}-device", metavar="NAME", help="as verdigris devices lists it, or default")
-        live.add_argument(f"--{kind}-channels", metavar="L,R", help="channels of the card, from 1 (default 1,2)")
+    _add_card(live)
     live.add_argument("--input", type=Path, metavar="FILE", help="what to play (default: the demo clip, looped)")
     _add_flags(live, "monitor", "latency", "rate")
     live.add_argument("--block", metavar="N", help=f"samples handed over at once, or random {_default('block')}")
@@ -112,11 +110,15 @@ def build_parser() -> Parser:
     _add_flags(plan, "rate", "block", "latency")
     plan.add_argument("--json", action="store_true")
 
-    for name, help_ in (
-        ("codecs", "list the codecs"),
-        ("devices", "list the sound cards"),
-        ("doctor", "look at this machine; what a bug report needs"),
-    ):
+    doctor = commands.add_parser("doctor", help="look at this machine; what a bug report needs")
+    doctor.add_argument("--json", action="store_true")
+    doctor.add_argument(
+        "--loopback", action="store_true", help="measure a card's round trip, with a cable from out to in"
+    )
+    _add_card(doctor)
+    _add_flags(doctor, "rate", "block")
+
+    for name, help_ in (("codecs", "list the codecs"), ("devices", "list the sound cards")):
         commands.add_parser(name, help=help_).add_argument("--json", action="store_true")
     commands.add_parser("bench", help="measure", add_help=False)
     return parser
@@ -127,6 +129,12 @@ def _add_slots(parser: argparse.ArgumentParser) -> None:
         row = PARAMETERS[f"{slot}.codec"]
         off = ", or off" if slot == "b" else ""
         parser.add_argument(f"--{slot}", metavar="CODEC[:PATH]", help=f"{row.help}{off} {_default(row.name)}")
+
+
+def _add_card(parser: argparse.ArgumentParser) -> None:
+    for kind in ("input", "output"):
+        parser.add_argument(f"--{kind}-device", metavar="NAME", help="as verdigris devices lists it, or default")
+        parser.add_argument(f"--{kind}-channels", metavar="L,R", help="channels of the card, from 1 (default 1,2)")
 
 
 def _add_flags(parser: argparse.ArgumentParser, *names: str) -> None:

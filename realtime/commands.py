@@ -152,6 +152,11 @@ def run_devices(arguments: argparse.Namespace) -> None:
 
 
 def run_doctor(arguments: argparse.Namespace) -> None:
+    if arguments.loopback:
+        given = _flags(arguments, "rate", "block")
+        measured = devices.loopback(arguments, given.get("rate"), given.get("block"))
+        print(json.dumps(measured) if arguments.json else measured["in_words"])
+        return
     findings = doctor.examine()
     if arguments.json:
         print(json.dumps(findings, indent=2))

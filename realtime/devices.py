@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from realtime.drivers.cards import DEFAULT, Choice, choose, remember
+from realtime.drivers.border import compile_callback
+from realtime.drivers.cards import DEFAULT, Choice, choose, remember, remember_round_trip
 from realtime.drivers.device import DeviceDriver
-from realtime.drivers.opening import Request
+from realtime.drivers.opening import Request, plan_opening, probe
 from realtime.drivers.portaudio import CardError, cards, rates
+from realtime.loopback import measure
 from realtime.params import PARAMETERS, ParameterError
 
 CODEC_RATE = PARAMETERS["rate"].default  # Hz; every codec here can run at it, and no network at another
@@ -31,16 +33,8 @@ def card_for(arguments: argparse.Namespace, rate: int | None, block: int | None)
         if asked:
             raise ParameterError("--block random is not for cards. Pass a number of samples, or --driver clock.")
         return None
-    choice = Choice(arguments.input_device, arguments.output_device)
-    request = Request(
-        choice=choice,
-        codec_rate=CODEC_RATE,
-        rate=rate,
-        block=block,
-        inputs=_channels("--input-channels", arguments.input_channels),
-        outputs=_channels("--output-channels", arguments.output_channels),
-    )
-    driver = DeviceDriver(request)
+    request = _request(arguments, rate, block)
+    choice, driver = request.choice, DeviceDriver(request)
     try:
         found = driver.open()
     except CardError as error:
@@ -51,6 +45,40 @@ def card_for(arguments: argparse.Namespace, rate: int | None, block: int | None)
     if choice != Choice():
         remember(Choice(_kept(choice.input, found.source), _kept(choice.output, found.sink)))
     return driver
+
+
+def _request(arguments: argparse.Namespace, rate: int | None, block: int | None) -> Request:
+    return Request(
+        choice=Choice(arguments.input_device, arguments.output_device),
+        codec_rate=CODEC_RATE,
+        rate=rate,
+        block=block,
+        inputs=_channels("--input-channels", arguments.input_channels),
+        outputs=_channels("--output-channels", arguments.output_channels),
+    )
+
+
+def loopback(arguments: argparse.Namespace, rate: int | None, block: int | None) -> dict[str, Any]:
+    """Measure the round trip of a card, keep it, and say it. CardError if that cannot be."""
+    opening = plan_opening(_request(arguments, rate, block))
+    if opening.pair.source is None:
+        raise CardError("no input to measure with.")
+    compile_callback()
+    found = probe(opening)
+    measured = measure(opening, found)
+    remember_round_trip(found.name, found.rate, found.block, measured.samples)
+    told = "says nothing of use" if found.latency_samples is None else f"says {found.latency_samples}"
+    return {
+        "name": found.name,
+        "sample_rate": found.rate,
+        "block": found.block,
+        "measured_samples": measured.samples,
+        "device_latency_samples": found.latency_samples,
+        "level_db": measured.level_db,
+        "in_words": f"{found.name} at {found.rate} Hz, blocks of {found.block}: its round trip is {measured.samples} "
+        f"samples = {1000 * measured.samples / found.rate:.1f} ms measured (it {told}), {measured.level_db:.1f} dB. "
+        "The latency of verdigris plan comes on top.",
+    }
 
 
 def _kept(given: str | None, opened: str) -> str | None:

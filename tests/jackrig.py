@@ -8,6 +8,7 @@ counted, for a measurement to be repeated.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import itertools
 import os
@@ -214,6 +215,27 @@ class Meter:
 
     def close(self) -> None:
         self.client.deactivate()
+        self.client.close()
+
+
+class Cable:
+    """From the outputs of whatever PortAudio has opened to its inputs."""
+
+    def __init__(self, server: Server) -> None:
+        import jack
+
+        self._jack = jack
+        self.client = jack.Client("cable", servername=server.name, no_start_server=True)
+
+    def connect(self) -> None:
+        """If there is something to connect."""
+        with contextlib.suppress(self._jack.JackError):  # gone meanwhile
+            ports = [p for p in self.client.get_ports(is_audio=True) if not p.name.startswith("system:")]
+            for heard, fed in zip([p for p in ports if p.is_output], [p for p in ports if p.is_input], strict=False):
+                if fed not in self.client.get_all_connections(heard):
+                    self.client.connect(heard, fed)
+
+    def close(self) -> None:
         self.client.close()
 
 

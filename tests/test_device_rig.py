@@ -26,7 +26,7 @@ from realtime.drivers.opening import Request
 from realtime.engine import Engine, Settings
 from realtime.timeline import Field
 from tests.conftest import ROOT
-from tests.jackrig import RATE, Meter, Server, need_jack
+from tests.jackrig import RATE, Cable, Meter, Server, need_jack
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
@@ -327,6 +327,27 @@ def test_a_numbered_signal_survives_hogs_and_a_hail_of_messages() -> None:
 @pytest.mark.soak
 def test_a_numbered_signal_survives_hogs_and_a_hail_of_messages_for_a_minute() -> None:
     stress(60)
+
+
+def test_doctor_measures_the_round_trip_through_a_cable_to_the_sample() -> None:
+    """The cable goes from the program's own output to its input: one period."""
+    with Server(256) as server, application("doctor", "--loopback", "--json") as program:
+        plug = Cable(server)
+        try:
+            while program.poll() is None:
+                plug.connect()
+                time.sleep(0.005)
+        finally:
+            plug.close()
+        assert program.stdout
+        output = program.stdout.read()
+        measured = json.loads(output)
+        assert measured["measured_samples"] == server.period
+        assert measured["level_db"] == pytest.approx(0, abs=0.1)
+    with Server(256):
+        with application("doctor", "--loopback") as program:  # no cable
+            output, _ = program.communicate(timeout=60)
+        assert "nothing of what JACK:system played came back" in output
 
 
 def refusal(*arguments: str) -> str:

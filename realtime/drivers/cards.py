@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from realtime.drivers.portaudio import Card, CardError, cards, defaults
 
@@ -136,21 +137,43 @@ def config_directory() -> Path:
 
 def recall() -> Choice:
     """What was remembered; nothing if that cannot be read."""
-    try:
-        kept = json.loads((config_directory() / "cards.json").read_text(encoding="utf-8"))
-        names = [kept.get(kind) for kind in ("input", "output")]
-    except (OSError, ValueError, AttributeError):
-        return Choice()
+    names = [_kept().get(kind) for kind in ("input", "output")]
     return Choice(*(name if isinstance(name, str) else None for name in names))
 
 
 def remember(choice: Choice) -> None:
     """Keep a choice for the next start; a home that cannot be written is no reason to stop playing."""
+    _keep({**_kept(), "input": choice.input, "output": choice.output})
+
+
+def recall_round_trip(card: str, rate: int, block: int) -> int | None:
+    """What `doctor --loopback` last measured of a card, at this rate and block; None if it never did."""
+    measured = _kept().get("round_trips")
+    samples = measured.get(f"{card}, {rate} Hz, {block}") if isinstance(measured, dict) else None
+    return samples if isinstance(samples, int) else None
+
+
+def remember_round_trip(card: str, rate: int, block: int, samples: int) -> None:
+    kept = _kept()
+    measured = kept.get("round_trips")
+    kept["round_trips"] = {**(measured if isinstance(measured, dict) else {}), f"{card}, {rate} Hz, {block}": samples}
+    _keep(kept)
+
+
+def _kept() -> dict[str, Any]:
+    try:
+        kept = json.loads((config_directory() / "cards.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return kept if isinstance(kept, dict) else {}
+
+
+def _keep(kept: dict[str, Any]) -> None:
     path = config_directory() / "cards.json"
     working = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        working.write_text(json.dumps({"input": choice.input, "output": choice.output}) + "\n", encoding="utf-8")
+        working.write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
         working.replace(path)
     except OSError:
         with contextlib.suppress(OSError):

@@ -18,6 +18,7 @@ import multiprocessing
 import queue
 import threading
 import time
+import weakref
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -26,6 +27,7 @@ from realtime.drivers.border import FADE_IN
 from realtime.drivers.card import Attach, FadeOut, Gone, Playing, Refused, Status, Stop, serve, serve_process
 from realtime.drivers.opening import Found, Request
 from realtime.drivers.portaudio import CardError
+from realtime.signals import held_for_child
 from realtime.timeline import Field, Timeline
 
 POLL_S = 0.05
@@ -134,6 +136,7 @@ class DeviceDriver:
             "xruns": {kind: self._before.xruns.get(kind, 0) + self._status.xruns.get(kind, 0) for kind in kinds},
             "losses": self.losses,
             "device_latency_samples": self._latency_samples,
+            "measured_round_trip_samples": self.found.measured_samples,
         }
 
     def _supervise(self) -> None:
@@ -218,7 +221,9 @@ class _Link:
             self.process = context.Process(
                 target=serve_process, args=(theirs, request, wanted), name="verdigris-card", daemon=True
             )
-            self.process.start()
+            with held_for_child():
+                self.process.start()
+            self._forgotten = weakref.finalize(self, self.process.kill)  # it ignores SIGTERM, which Python ends with
             theirs.close()  # so that the pipe closes when the process dies
 
     def wait_found(self) -> Found:
@@ -260,6 +265,7 @@ class _Link:
     def kill(self) -> None:
         """End it now; a process that hangs in a sound system cannot be asked."""
         if self.process:
+            self._forgotten.detach()
             self.process.kill()
             self.process.join()
             self.process.close()

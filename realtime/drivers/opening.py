@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from realtime.drivers.border import Border, Memory
-from realtime.drivers.cards import Choice, Pair, choose
+from realtime.drivers.cards import Choice, Pair, choose, recall_round_trip
 from realtime.drivers.portaudio import CardError, CardStream, supports
 
 PROBE_BLOCKS = 8
@@ -51,10 +51,15 @@ class Found:
     rate: int
     block: int  # the largest that it handed over
     latency_samples: int | None  # its own part, in and out, as its back end says; None: it says nonsense
+    measured_samples: int | None  # the same, as doctor --loopback measured it; None: it never did
 
     def __str__(self) -> str:
-        own = "unknown" if self.latency_samples is None else f"{self.latency_samples} samples"
-        return f"{self.name} ({self.why}): {self.rate} Hz, blocks of {self.block}, says its own latency is {own}"
+        own = "unknown" if self.latency_samples is None else f"{self.latency_samples} samples by its word"
+        if self.measured_samples is None:
+            own += " (verdigris doctor --loopback measures it)"
+        else:
+            own += f", {self.measured_samples} measured"
+        return f"{self.name} ({self.why}): {self.rate} Hz, blocks of {self.block}; its own latency on top: {own}"
 
 
 def plan_opening(request: Request) -> Opening:
@@ -103,4 +108,6 @@ def probe(opening: Opening) -> Found:
             "Plug it in again, or choose another of: verdigris devices"
         )
     source = pair.source.name if pair.source else ""
-    return Found(pair.name, source, pair.sink.name, pair.why, opening.rate, border[Memory.LARGEST], latency)
+    block = border[Memory.LARGEST]
+    measured = recall_round_trip(pair.name, opening.rate, block)
+    return Found(pair.name, source, pair.sink.name, pair.why, opening.rate, block, latency, measured)
