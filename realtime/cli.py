@@ -94,6 +94,7 @@ def build_parser() -> Parser:
     live.add_argument("--seconds", metavar="N", help="stop after so many seconds")
     live.add_argument("--record", type=Path, metavar="DIR", help="write input, a, b and monitor as WAV there")
     live.add_argument("--report", type=Path, metavar="FILE", help="write a JSON report at the end")
+    live.add_argument("--adapt", action="store_const", const="on", help=PARAMETERS["adapt"].help)
     live.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="set any parameter")
 
     render = commands.add_parser("render", help="put a file through a codec")

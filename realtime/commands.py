@@ -43,7 +43,9 @@ def run_demo(arguments: argparse.Namespace) -> None:
 def run_live(arguments: argparse.Namespace, schedule: Sequence[tuple[float, str, Any]] = ()) -> None:
     random = arguments.block == "random"
     values = dict(parse_assignment(text) for text in arguments.set)
-    values |= _flags(arguments, "monitor", "a.codec", "b.codec", "rate", "latency", *(() if random else ("block",)))
+    values |= _flags(
+        arguments, "monitor", "adapt", "a.codec", "b.codec", "rate", "latency", *(() if random else ("block",))
+    )
     fixed = {name: values.pop(name) for name in list(values) if PARAMETERS[name].when == "restart"}
     seconds = None if arguments.seconds is None else _seconds(arguments.seconds)
     a = split_path(fixed.get("a.codec", PARAMETERS["a.codec"].default))

@@ -17,6 +17,7 @@ from realtime.drivers.device import DeviceDriver
 from realtime.drivers.file import FileDriver
 from realtime.drivers.loop import LoopDriver, Source
 from realtime.engine import Engine, Settings
+from realtime.load import Load
 from realtime.recorder import Recorder, recording_directory
 from realtime.signals import stop_event
 from realtime.timeline import Field
@@ -92,15 +93,18 @@ def _stream(session: Session, engine: Engine, stopping: threading.Event) -> dict
             view.say(str(session.card.found))
         recorder = Recorder(engine.timeline, session.record) if session.record else None
         driver = _driver(session, engine, limit, recorder)
+        load = Load(engine)
         driver.start()
         try:
-            _watch(session, engine, driver, recorder, view, stopping)
+            _watch(session, engine, driver, recorder, view, load, stopping)
         finally:  # also when the terminal is gone
             driver.stop()
             engine.stop()
             if recorder:
                 recorder.finish(driver.taken)
             report = make_report(engine, driver.taken)
+            report["headroom_samples"] = load.lowest_headroom
+            report["steps_down"] = load.steps_down
             if session.card:
                 report["device"] = facts = session.card.facts
                 report["device_latency_samples"] = facts["device_latency_samples"]
@@ -130,6 +134,7 @@ def _watch(
     driver: Driver,
     recorder: Recorder | None,
     view: View,
+    load: Load,
     stopping: threading.Event,
 ) -> None:
     """Everything that is not audio, some 20 times a second, until the stream ends."""
@@ -141,7 +146,7 @@ def _watch(
             engine.set(name, value)
             if name == "monitor":
                 view.monitor = value
-        for message in (engine.watch(), driver.watch()):
+        for message in (engine.watch(), driver.watch(), load.poll()):
             if message:
                 view.say(message)
         if recorder and session.driver != "file":  # there the driver's own thread does it
