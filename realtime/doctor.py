@@ -11,6 +11,7 @@ from pathlib import Path
 
 from models.load import available
 from realtime.drivers.clock import ClockDriver, Silence
+from realtime.drivers.opening import COMPILED
 from realtime.drivers.portaudio import CardError, cards
 from realtime.engine import Engine, Settings
 from realtime.timeline import runtime_directory
@@ -31,7 +32,7 @@ def examine() -> dict[str, str]:
         "sound cards": _cards(),
         "realtime priority": _realtime_priority(),
         "runtime directory": str(runtime_directory()),
-        "callback": "numba, compiled before the card opens, in a process of the card's own",
+        "callback": COMPILED,
         "self-test": self_test(),
     }
 

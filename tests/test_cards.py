@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from realtime.drivers import cards, portaudio
+from realtime.drivers import cards, opening, portaudio
+from realtime.drivers.border import Border
 from realtime.drivers.cards import Choice, choose, find, recall, remember
 from realtime.drivers.opening import Request, plan_opening
 from realtime.drivers.portaudio import BAD_RATE, BUSY, Card, CardError, explain, stable_name
@@ -108,8 +109,7 @@ def test_a_card_is_opened_at_the_codecs_rate_if_it_can(
 ) -> None:
     monkeypatch.setattr("realtime.drivers.cards.cards", lambda: THERE)
     monkeypatch.setattr("realtime.drivers.opening.supports", lambda card, rate, kind, channels: rate in able)
-    opening = plan_opening(Request(Choice(), codec_rate=48_000, rate=asked))
-    assert opening.rate == expected
+    assert plan_opening(Request(Choice(), codec_rate=48_000, rate=asked)).rate == expected
 
 
 @pytest.mark.parametrize(
@@ -126,6 +126,22 @@ def test_a_refusal_is_one_line(monkeypatch: pytest.MonkeyPatch, code: int, rates
     monkeypatch.setattr(portaudio, "supports", lambda card, rate, kind, channels: rate in rates)
     with pytest.raises(AssertionError, match=message):
         raise AssertionError(explain(Exception("why", code), THERE[1], THERE[1], 48_000, (2, 2)))
+
+
+def test_a_sounddevice_without_place_for_a_compiled_callback_is_given_a_python_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    opened = []
+
+    def stream(*_: Any, compiled: bool = True) -> None:
+        if compiled:
+            raise AttributeError("module 'sounddevice' has no attribute '_StreamBase'")
+        opened.append("python")
+
+    monkeypatch.setattr(opening, "CardStream", stream)
+    pair = choose(Choice(), there=THERE)
+    opening.open_stream(opening.Opening(pair, 48_000, None, (0, 1), (0, 1)), Border((0, 1), (0, 1)))
+    assert opened == ["python"]
 
 
 def test_without_the_portaudio_library_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

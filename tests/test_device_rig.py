@@ -45,8 +45,10 @@ def own_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 class Instrument:
     """Engine and driver without a command line around them; `watch` is called as live does."""
 
-    def __init__(self, a: str = "pcm", b: str = "pcm:hop=960", *, in_thread: bool = False) -> None:
-        self.driver = DeviceDriver(Request(Choice(), RATE), in_thread=in_thread)
+    def __init__(
+        self, a: str = "pcm", b: str = "pcm:hop=960", *, in_thread: bool = False, compiled: bool = True
+    ) -> None:
+        self.driver = DeviceDriver(Request(Choice(), RATE, compiled=compiled), in_thread=in_thread)
         found = self.driver.open()
         self.engine = Engine(Settings(found.rate, found.block, (a, None), (b, None)))
         self.engine.start()
@@ -188,6 +190,13 @@ def test_latency_is_the_same_after_a_path_switch_a_stall_an_xrun_and_a_dead_work
         assert measured() == expected, "after another worker"
 
 
+def test_the_fallback_through_python_is_announced_and_keeps_the_latency() -> None:
+    with rig(256, compiled=False) as (server, instrument, meter):
+        assert "Callback: Python" in str(instrument.driver.found)
+        found = meter.steady(instrument.latency + 4096)
+        assert (found.samples, found.residual) == (instrument.latency + server.period, 0)
+
+
 def hold_the_interpreter(server_period: int, answer: Connection) -> None:
     """Blocks served and due while the GIL is held. Run as a process of its own, which has the card's stream in it."""
     instrument = Instrument(in_thread=True)
@@ -244,7 +253,9 @@ def test_a_worker_stalled_for_twice_the_headroom_is_one_counted_episode() -> Non
         assert (found.samples, found.residual) == (instrument.latency + server.period, 0)
 
 
-@pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGTERM], ids=["killed", "ended"])
+@pytest.mark.parametrize(
+    "blow", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.soak)], ids=["killed", "ended"]
+)
 def test_a_server_that_goes_and_comes_back_is_announced_and_played_again(blow: signal.Signals) -> None:
     with Server(256) as server:
         instrument = Instrument()
@@ -321,7 +332,7 @@ def stress(seconds: float) -> None:
 
 
 def test_a_numbered_signal_survives_hogs_and_a_hail_of_messages() -> None:
-    stress(15)
+    stress(10)
 
 
 @pytest.mark.soak

@@ -28,6 +28,7 @@ from realtime.atomic import load_acquire, store_release
 from realtime.callback import HostSide, State, process
 from realtime.timeline import RINGS, Field
 
+_FLOATS, _DOUBLES, _INTEGERS = (ctypes.POINTER(t) for t in (ctypes.c_float, ctypes.c_double, ctypes.c_int64))
 FADE_IN = 4096  # samples; a power of two, so that every step is exact
 PIECE = 1024  # samples worked on at once; larger blocks are played in pieces
 CHANNELS = 2  # of the host side
@@ -205,6 +206,7 @@ class Border:
         self.memory: npt.NDArray[np.int64] = np.zeros(Memory.SIZE, np.int64)
         self._scratch = np.zeros((2, PIECE, CHANNELS), np.float32)
         self._host = host
+        self._times = np.zeros(3)
         m = self.memory
         m[Memory.SCRATCH] = self._scratch.ctypes.data
         m[Memory.INPUTS] = 0 if inputs is None else max(inputs) + 1
@@ -233,6 +235,22 @@ class Border:
     def set_clock(self, stream_seconds: float) -> None:
         """Tell what the stream's clock shows now, some times a second, for systems that have no clock to call."""
         self.memory[Memory.CLOCK_OFFSET] = time.monotonic_ns() - int(stream_seconds * 1e9)
+
+    def call(self, card_in: Any, card_out: Any, size: int, times: Any, flags: Any) -> None:
+        """The same callback, by way of Python: the fallback where PortAudio cannot be given compiled code.
+
+        card_in [n, inputs] or None, card_out [n, outputs]; it waits for the interpreter, which others may hold.
+        """
+        bits = sum(1 << place for place, kind in enumerate(XRUNS) if getattr(flags, kind))
+        self._times[1] = times.currentTime
+        compile_callback().ctypes(
+            ctypes.cast(0 if card_in is None else card_in.ctypes.data, _FLOATS),
+            ctypes.cast(card_out.ctypes.data, _FLOATS),
+            size,
+            ctypes.cast(self._times.ctypes.data, _DOUBLES),
+            bits,
+            ctypes.cast(self.memory.ctypes.data, _INTEGERS),
+        )
 
     @property
     def xruns(self) -> dict[str, int]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import os
 import signal
 import time
 from dataclasses import dataclass, replace
@@ -129,6 +130,7 @@ def serve_process(connection: Connection, request: Request, wanted: Found | None
     gc.freeze()
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the driver is gone: no reason to go on
         serve(connection, request, wanted)
+    os._exit(0)  # not by way of Pa_Terminate, which aborts where a JACK server has gone
 
 
 class _Player:

@@ -130,6 +130,7 @@ class DeviceDriver:
         kinds = {**self._before.xruns, **self._status.xruns}
         return {
             "name": self.found.name,
+            "callback": self.found.callback,
             "sample_rate": self.found.rate,
             "block": max(self._status.largest, self._before.largest),
             "blocks": self._before.blocks + self._status.blocks,

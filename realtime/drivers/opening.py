@@ -15,6 +15,8 @@ from realtime.drivers.portaudio import CardError, CardStream, supports
 
 PROBE_BLOCKS = 8
 PROBE_S = 3.0
+COMPILED = "numba, in a process of its own"
+INTERPRETED = "Python, in a process of its own, since this sounddevice takes no compiled one: expect more misses"
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class Request:
     block: int | None = None  # samples that the card's buffers should hold; None: as few as it offers
     inputs: tuple[int, ...] | None = None
     outputs: tuple[int, ...] | None = None
+    compiled: bool = True  # the callback; else it goes through Python
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,7 @@ class Opening:
     latency_s: float | None  # asked of the card's buffers; None: its lowest
     inputs: tuple[int, int] | None  # the card's channels that are left and right, from 0
     outputs: tuple[int, int]
+    compiled: bool = True
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,7 @@ class Found:
     block: int  # the largest that it handed over
     latency_samples: int | None  # its own part, in and out, as its back end says; None: it says nonsense
     measured_samples: int | None  # the same, as doctor --loopback measured it; None: it never did
+    callback: str = COMPILED
 
     def __str__(self) -> str:
         own = "unknown" if self.latency_samples is None else f"{self.latency_samples} samples by its word"
@@ -59,7 +64,8 @@ class Found:
             own += " (verdigris doctor --loopback measures it)"
         else:
             own += f", {self.measured_samples} measured"
-        return f"{self.name} ({self.why}): {self.rate} Hz, blocks of {self.block}; its own latency on top: {own}"
+        line = f"{self.name} ({self.why}): {self.rate} Hz, blocks of {self.block}; its own latency on top: {own}"
+        return line if self.callback == COMPILED else f"{line}. Callback: {self.callback}"
 
 
 def plan_opening(request: Request) -> Opening:
@@ -74,7 +80,9 @@ def plan_opening(request: Request) -> Opening:
         if source is not None and inputs is not None:
             able = able and supports(source, request.codec_rate, "input", max(inputs) + 1)
         rate = request.codec_rate if able else sink.rate
-    return Opening(pair, rate, None if request.block is None else request.block / rate, inputs, outputs)
+    return Opening(
+        pair, rate, None if request.block is None else request.block / rate, inputs, outputs, request.compiled
+    )
 
 
 def _channels(chosen: Sequence[int] | None, name: str, there: int, kind: str) -> tuple[int, int]:
@@ -87,8 +95,14 @@ def _channels(chosen: Sequence[int] | None, name: str, there: int, kind: str) ->
 
 
 def open_stream(opening: Opening, border: Border) -> CardStream:
-    """CardError if the card refuses."""
-    return CardStream(opening.pair.source, opening.pair.sink, border, opening.rate, opening.latency_s)
+    """With the compiled callback, or through Python where sounddevice has no place for that; CardError if refused."""
+    pair = opening.pair
+    if opening.compiled:
+        try:
+            return CardStream(pair.source, pair.sink, border, opening.rate, opening.latency_s)
+        except (AttributeError, TypeError):  # its private names are not what they were
+            pass
+    return CardStream(pair.source, pair.sink, border, opening.rate, opening.latency_s, compiled=False)
 
 
 def probe(opening: Opening) -> Found:
@@ -110,4 +124,5 @@ def probe(opening: Opening) -> Found:
     source = pair.source.name if pair.source else ""
     block = border[Memory.LARGEST]
     measured = recall_round_trip(pair.name, opening.rate, block)
-    return Found(pair.name, source, pair.sink.name, pair.why, opening.rate, block, latency, measured)
+    callback = COMPILED if stream.compiled else INTERPRETED
+    return Found(pair.name, source, pair.sink.name, pair.why, opening.rate, block, latency, measured, callback)

@@ -120,10 +120,23 @@ def supports(card: Card, rate: int, kind: str, channels: int) -> bool:
 class CardStream:
     """An open stream of one or two cards of one host API that calls the border's callback. CardError if refused."""
 
-    def __init__(self, source: Card | None, sink: Card, border: Border, rate: int, latency: float | None) -> None:
-        """`latency` in seconds asks for the size of the card's buffers; None for its lowest."""
+    def __init__(
+        self,
+        source: Card | None,
+        sink: Card,
+        border: Border,
+        rate: int,
+        latency: float | None,
+        *,
+        compiled: bool = True,
+    ) -> None:
+        """`latency` in seconds asks for the size of the card's buffers; None for its lowest.
+
+        Not `compiled`: the callback goes through Python.
+        """
         self.border = border  # must outlive the stream
         self._callback = compile_callback()
+        self.compiled = compiled
         inputs, outputs = border[Memory.INPUTS], border[Memory.OUTPUTS]
         with _lock:
             sd = library()
@@ -133,16 +146,23 @@ class CardStream:
                 "dtype": "float32",
                 "latency": "low" if latency is None else latency,
                 "dither_off": True,  # at full level, bits are left as they are
-                "callback": sd._ffi.cast("PaStreamCallback*", self._callback.address),
-                "userdata": sd._ffi.cast("void*", border.memory.ctypes.data),
             }
+            if source is None:
+                common |= {"device": sink.index, "channels": outputs}
+            else:
+                common |= {"device": (source.index, sink.index), "channels": (inputs, outputs)}
             try:
-                if source is None:
-                    self._stream = sd._StreamBase(kind="output", device=sink.index, channels=outputs, **common)
-                else:
+                if compiled:
                     self._stream = sd._StreamBase(
-                        kind="duplex", device=(source.index, sink.index), channels=(inputs, outputs), **common
+                        kind="output" if source is None else "duplex",
+                        callback=sd._ffi.cast("PaStreamCallback*", self._callback.address),
+                        userdata=sd._ffi.cast("void*", border.memory.ctypes.data),
+                        **common,
                     )
+                elif source is None:
+                    self._stream = sd.OutputStream(callback=lambda *rest: border.call(None, *rest), **common)
+                else:
+                    self._stream = sd.Stream(callback=border.call, **common)
             except (sd.PortAudioError, ValueError) as error:
                 raise CardError(explain(error, source, sink, rate, (inputs, outputs))) from error
         self.rate = round(self._stream.samplerate)
