@@ -14,7 +14,7 @@ from benchmarks.latency import lag
 from benchmarks.report import machine
 from models.load import load, split_path
 from realtime.audiofile import Reader
-from realtime.commands import DEMO_CLIP
+from realtime.demo import CLIP
 from realtime.engine import Settings
 from realtime.live import Session, play
 
@@ -32,7 +32,7 @@ def rows(codecs: Sequence[str] = CODECS, seconds: float = 8.0) -> Iterator[str]:
         frame_ms = 1000 / load(split_path(name)[0], rate=RATE).spec.frame_rate
         with tempfile.TemporaryDirectory() as directory:
             place = Path(directory)
-            source = Reader(DEMO_CLIP, RATE)
+            source = Reader(CLIP, RATE)
             session = Session(
                 Settings(RATE, BLOCK, split_path(name), None),
                 "clock", BLOCK, source, seconds=seconds, record=place, values={"monitor": "a"},

@@ -62,6 +62,13 @@ def load_transcoder(name: str) -> tuple[Transcoder, int] | None:
     return partial(transcode, kbps=kbps), kbps
 
 
+def convert(source: Path, target: Path) -> None:
+    """A released CoDiCodec checkpoint to ours; its weights stay under their licence. CodecError if it is not sound."""
+    from models import checkpoint
+
+    checkpoint.convert(source, target)
+
+
 def _pcm(rest: str, rate: int | None, precision: str | None) -> Codec:
     name = f"pcm:{rest}" if rest else "pcm"
     numbers: dict[str, int] = {} if rate is None else {"sample_rate": rate}

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from models.codec import MODES
 from realtime import signals
 from realtime.params import PARAMETERS
 
@@ -89,7 +90,7 @@ def build_parser() -> Parser:
     )
     _add_card(live)
     live.add_argument("--input", type=Path, metavar="FILE", help="what to play (default: the demo clip, looped)")
-    _add_flags(live, "monitor", "latency", "rate")
+    _add_flags(live, "monitor", "latency", "rate", "precision")
     live.add_argument("--block", metavar="N", help=f"samples handed over at once, or random {_default('block')}")
     live.add_argument("--seconds", metavar="N", help="stop after so many seconds")
     live.add_argument("--record", type=Path, metavar="DIR", help="write input, a, b and monitor as WAV there")
@@ -102,13 +103,26 @@ def build_parser() -> Parser:
     render.add_argument("output", type=Path, help="a float32 WAV, as long as the input")
     render.add_argument("--codec", default="opus:24", metavar="CODEC")
     render.add_argument("--path", choices=("continuous", "discrete"))
+    render.add_argument("--mode", choices=MODES, default=MODES[0], help="parallel: all frames of the file together")
+    _add_flags(render, "precision")
+    render.add_argument("--tokens", type=Path, metavar="FILE", help="write the frames to a tape as well")
     render.add_argument("--steps", metavar="N", default=PARAMETERS["a.steps"].default)
     render.add_argument("--seed", metavar="N", default=PARAMETERS["a.seed"].default)
     render.add_argument("--json", action="store_true")
 
+    play = commands.add_parser("play", help="decode a tape")
+    play.add_argument("tape", type=Path)
+    play.add_argument("output", type=Path, help="a float32 WAV")
+    play.add_argument("--codec", default="nano", metavar="CODEC", help="the one it was recorded with (default nano)")
+    _add_flags(play, "precision")
+
+    convert = commands.add_parser("convert", help="make a checkpoint of ours from a released one")
+    convert.add_argument("source", type=Path, metavar="codicodec.pt")
+    convert.add_argument("target", type=Path, metavar="OUT.safetensors")
+
     plan = commands.add_parser("plan", help="say the latency, and what it is made of")
     _add_slots(plan)
-    _add_flags(plan, "rate", "block", "latency")
+    _add_flags(plan, "rate", "block", "latency", "precision")
     plan.add_argument("--json", action="store_true")
 
     doctor = commands.add_parser("doctor", help="look at this machine; what a bug report needs")

@@ -8,28 +8,27 @@ import math
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from rich.progress import Progress
 
 from models.codec import CodecError, Controls
-from models.load import available, split_path
+from models.load import available, convert, split_path
 from realtime import audiofile, devices, doctor
 from realtime.audiofile import Reader
+from realtime.demo import CLIP
 from realtime.drivers.portaudio import CardError
 from realtime.engine import Settings
 from realtime.latency import LatencyError, plan
 from realtime.link import EngineError
 from realtime.live import Session, play
 from realtime.params import PARAMETERS, ParameterError, parse, parse_assignment
-from realtime.render import render
+from realtime.playback import play_tape
+from realtime.render import Job, render
 from realtime.service import Request, describe, open_lanes
 from realtime.timeline import TimelineError
 from realtime.wholefile import FileError
 
-DEMO = Path(__file__).parent / "demo"
-DEMO_CLIP = DEMO / "rockmix_sectoid_MIT.ogg"
 DEMO_SCHEDULE = ((3.75, "monitor", "b"), (7.5, "monitor", "delta"), (11.25, "monitor", "dry"))
 USER_ERRORS = (CardError, CodecError, EngineError, FileError, LatencyError, ParameterError, TimelineError)
 
@@ -44,7 +43,9 @@ def run_live(arguments: argparse.Namespace, schedule: Sequence[tuple[float, str,
     random = arguments.block == "random"
     values = dict(parse_assignment(text) for text in arguments.set)
     values |= _flags(
-        arguments, "monitor", "adapt", "a.codec", "b.codec", "rate", "latency", *(() if random else ("block",))
+        arguments,
+        *("monitor", "adapt", "a.codec", "b.codec", "rate", "latency", "precision"),
+        *(() if random else ("block",)),
     )
     fixed = {name: values.pop(name) for name in list(values) if PARAMETERS[name].when == "restart"}
     seconds = None if arguments.seconds is None else _seconds(arguments.seconds)
@@ -57,13 +58,14 @@ def run_live(arguments: argparse.Namespace, schedule: Sequence[tuple[float, str,
     if arguments.input:
         audiofile.check(arguments.input, seconds)
     card = devices.card_for(arguments, fixed.get("rate"), fixed.get("block"))
-    source = None if card else Reader(arguments.input or DEMO_CLIP, fixed.get("rate"), loop=arguments.input is None)
+    source = None if card else Reader(arguments.input or CLIP, fixed.get("rate"), loop=arguments.input is None)
     settings = Settings(
         rate=card.found.rate if card else source.rate if source else 0,
         block=card.found.block if card else 1024 if random else fixed.get("block", PARAMETERS["block"].default),
         a=a,
         b=b,
         latency=fixed.get("latency", 0),
+        precision=fixed.get("precision", PARAMETERS["precision"].default),
         offline=arguments.driver == "file",
     )
     session = Session(
@@ -96,14 +98,17 @@ def run_render(arguments: argparse.Namespace) -> None:
     name, path = split_path(arguments.codec)
     with Progress(transient=True, disable=not sys.stdout.isatty()) as bar:
         task = bar.add_task("rendering", total=1.0)
-        done = render(
+        job = Job(
             arguments.input,
             arguments.output,
             name,
             arguments.path or path,
+            arguments.mode,
             controls,
-            lambda part: bar.update(task, completed=part),
+            _precision(arguments),
+            arguments.tokens,
         )
+        done = render(job, lambda part: bar.update(task, completed=part))
     if arguments.json:
         print(json.dumps(done))
     else:
@@ -113,14 +118,27 @@ def run_render(arguments: argparse.Namespace) -> None:
         )
 
 
+def run_play(arguments: argparse.Namespace) -> None:
+    done = play_tape(arguments.tape, arguments.output, arguments.codec, _precision(arguments))
+    lost = f", {done['lost_bytes']} bytes at its end were not whole" if done["lost_bytes"] else ""
+    print(f"{arguments.output}: {done['seconds']:.1f} s of {done['codec']} {done['path']}{lost}")
+
+
+def run_convert(arguments: argparse.Namespace) -> None:
+    convert(arguments.source, arguments.target)
+    print(
+        f"{arguments.target}: converted. Its weights stay under their own licence (CC BY-NC 4.0 for the released ones)."
+    )
+
+
 def run_plan(arguments: argparse.Namespace) -> None:
-    names = ("a.codec", "b.codec", "rate", "block", "latency")
+    names = ("a.codec", "b.codec", "rate", "block", "latency", "precision")
     given = {name: PARAMETERS[name].default for name in names} | _flags(arguments, *names)
     rate = given["rate"]
     slots: list[tuple[int, str, str | None]] = [(0, *split_path(given["a.codec"]))]
     if b := _optional(given["b.codec"]):
         slots.append((1, *b))
-    lanes = open_lanes(Request(tuple(slots), rate))
+    lanes = open_lanes(Request(tuple(slots), rate, precision=given["precision"]))
     ready = describe(lanes, [lane.warm_up() for lane in lanes])
     planned = plan(ready.needs, rate=rate, block=given["block"], latency=given["latency"])
     if arguments.json:
@@ -171,6 +189,10 @@ def _flags(arguments: argparse.Namespace, *names: str) -> dict[str, Any]:
     """Parameters that were given by a flag of their own; `--a` is a.codec."""
     given = {name: getattr(arguments, name.partition(".")[0]) for name in names}
     return {name: parse(name, value) for name, value in given.items() if value is not None}
+
+
+def _precision(arguments: argparse.Namespace) -> str:
+    return str(parse("precision", arguments.precision or PARAMETERS["precision"].default))
 
 
 def _optional(codec: str) -> tuple[str, str | None] | None:

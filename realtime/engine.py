@@ -43,6 +43,7 @@ class Settings:
     a: tuple[str, str | None]
     b: tuple[str, str | None] | None
     latency: int = 0  # reserve at least so many samples
+    precision: str = "float32"
     offline: bool = False  # the driver waits for the worker, which is then a thread
 
 
@@ -52,7 +53,7 @@ class Engine:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         slots = [(0, *settings.a)] + ([(1, *settings.b)] if settings.b else [])
-        self._request = Request(tuple(slots), settings.rate)
+        self._request = Request(tuple(slots), settings.rate, precision=settings.precision)
         self._link: Link | None = None
         self._attached = 0  # workers so far
         self._attach_pending = False
@@ -66,7 +67,7 @@ class Engine:
         ready = self._launch().wait_ready()
         settings = self.settings
         self.playing: tuple[Playing, ...] = ready.playing
-        self.warm_up_load = ready.load
+        self.warm_up_load, self.remarks = ready.load, ready.remarks
         self.plan = latency.plan(ready.needs, rate=settings.rate, block=settings.block, latency=settings.latency)
         compute_s = max(need.compute_s for need in ready.needs)
         self.timeline = Timeline.create(

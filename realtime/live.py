@@ -75,6 +75,8 @@ def _started(session: Session) -> Engine:
 
 
 def _stream(session: Session, engine: Engine, stopping: threading.Event) -> dict[str, Any]:
+    for remark in engine.remarks:
+        print(remark)
     if engine.warm_up_load >= 1.0:
         print(
             f"these codecs take {engine.warm_up_load:.2f} × real time here: holes are certain. "

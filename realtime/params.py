@@ -86,6 +86,9 @@ PARAMETERS: dict[str, Parameter] = {
         *_slot("b", "opus:24"),
         Parameter("rate", int, 48_000, "restart", "sample rate of the stream", 8_000, 192_000, unit="Hz"),
         Parameter("block", int, 256, "restart", "samples handed over at once", 1, 8192),
+        Parameter(
+            "precision", str, "float32", "restart", "what networks compute in", choices=("float32", "bfloat16", "auto")
+        ),
         Parameter("latency", int, 0, "restart", "latency to reserve at least; 0 is as little as it takes", 0, 2**20),
     )
 }

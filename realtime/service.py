@@ -39,6 +39,7 @@ class Request:
     channels: int = 2
     controls: dict[int, dict[str, Any]] = field(default_factory=dict)
     limiter: bool = True
+    precision: str = "float32"
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ class Ready:
     needs: tuple[Need, ...]
     playing: tuple[Playing, ...]
     load: float  # real-time factor of the warm-up's worst frames, over all lanes
+    remarks: tuple[str, ...] = ()  # where networks compute, and why
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ def open_lanes(request: Request) -> list[Lane]:
         by_name.setdefault(name, []).append((slot, path))
     lanes = []
     for name, slots in by_name.items():
-        codec = load(name, rate=request.rate)
+        codec = load(name, rate=request.rate, precision=request.precision)
         chosen = [(slot, path or codec.spec.paths[-1 if slot else 0]) for slot, path in slots]
         lanes.append(Lane(codec, chosen, request.rate, request.channels))
     return lanes
@@ -120,7 +122,8 @@ def describe(lanes: Sequence[Lane], compute_s: Sequence[float]) -> Ready:
             )
             playing.append(Playing(outlet.slot, lane.codec.spec.name, outlet.path))
     load = sum(seconds * lane.rate / lane.hop for lane, seconds in zip(lanes, compute_s, strict=True))
-    return Ready(tuple(needs), tuple(playing), load)
+    remarks = [f"{lane.codec.spec.name}: {lane.codec.reason}" for lane in lanes if hasattr(lane.codec, "reason")]
+    return Ready(tuple(needs), tuple(playing), load, tuple(remarks))
 
 
 def serve(connection: Connection, request: Request) -> None:
