@@ -22,6 +22,7 @@ ORDER = 14
 LEVEL = 0.125  # -18 dBFS: heard, and no harm done by loudspeakers that were left on
 START = 12_000  # samples before the sequence, for the card to settle
 LONGEST_S = 0.5  # of a round trip
+ATTEMPTS = 4
 CLEAR = 8.0  # times the root mean square of the correlation: what a copy stands out by
 
 
@@ -54,17 +55,34 @@ def find(played: npt.NDArray[np.float32], recorded: npt.NDArray[np.float32]) -> 
 
 
 def measure(opening: Opening, found: Found) -> RoundTrip:
-    """Play and listen for about a second. CardError if nothing comes back or the card lost something."""
+    """Play and listen for about a second, again if the card lost something. CardError if nothing comes back."""
     mls = LEVEL * sequence()
     wanted = 2 * FADE + START + len(mls) + round(LONGEST_S * found.rate)
     timeline = Timeline.create(rate=max(found.rate, wanted + found.rate // 2), latency=2 * FADE, max_block=found.block)
     try:
-        return _measure(opening, timeline, mls, wanted)
+        for _ in range(ATTEMPTS):
+            recorded = _play(opening, timeline, mls, wanted)
+            if recorded is not None:
+                break
+        else:
+            raise CardError(
+                f"{opening.pair.name} lost samples in each of {ATTEMPTS} measurements. Close other programs, try again."
+            )
     finally:
         timeline.close()
+    round_trip = find(mls, recorded)
+    if round_trip is None:
+        raise CardError(
+            f"nothing of what {opening.pair.name} played came back in {LONGEST_S:.1f} s. Connect an output to an "
+            "input with a cable, turn up both, and try again."
+        )
+    return round_trip
 
 
-def _measure(opening: Opening, timeline: Timeline, mls: npt.NDArray[np.float32], wanted: int) -> RoundTrip:
+def _play(
+    opening: Opening, timeline: Timeline, mls: npt.NDArray[np.float32], wanted: int
+) -> npt.NDArray[np.float32] | None:
+    """What came in from the time on at which the sequence was played, [2, T]; None if the card lost something."""
     host = HostSide(timeline)
     timeline.header[Field.GAIN_DRY], timeline.header[Field.GAIN_A], timeline.header[Field.FILL] = 0, GAIN_ONE, 1
     timeline.rings[WET, :, START : START + len(mls)] = mls
@@ -84,12 +102,4 @@ def _measure(opening: Opening, timeline: Timeline, mls: npt.NDArray[np.float32],
     recorded = np.empty((2, wanted - first), np.float32)
     timeline.read(DRY, first, recorded)
     host.close()
-    if lost or played < wanted:
-        raise CardError(f"{opening.pair.name} lost samples while it was measured. Close other programs, try again.")
-    round_trip = find(mls, recorded)
-    if round_trip is None:
-        raise CardError(
-            f"nothing of what {opening.pair.name} played came back in {LONGEST_S:.1f} s. Connect an output to an "
-            "input with a cable, turn up both, and try again."
-        )
-    return round_trip
+    return None if lost or played < wanted else recorded

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import builtins
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from realtime.drivers.border import Border
 from realtime.drivers.cards import Choice, choose, find, recall, remember
 from realtime.drivers.opening import Request, plan_opening
 from realtime.drivers.portaudio import BAD_RATE, BUSY, Card, CardError, explain, stable_name
+from tests.conftest import ROOT
 
 ALSA, JACK = "ALSA", "JACK Audio Connection Kit"
 
@@ -142,6 +145,12 @@ def test_a_sounddevice_without_place_for_a_compiled_callback_is_given_a_python_o
     pair = choose(Choice(), there=THERE)
     opening.open_stream(opening.Opening(pair, 48_000, None, (0, 1), (0, 1)), Border((0, 1), (0, 1)))
     assert opened == ["python"]
+
+
+def test_neither_the_card_nor_the_session_loads_torch_or_the_sound_library() -> None:
+    program = "import sys, realtime.drivers.card, realtime.live; print({'torch', 'sounddevice'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.stdout == "set()\n", done.stderr
 
 
 def test_without_the_portaudio_library_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

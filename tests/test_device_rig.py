@@ -171,6 +171,11 @@ def test_latency_is_the_same_after_a_path_switch_a_stall_an_xrun_and_a_dead_work
         time.sleep(0.5)
         assert measured() == expected, "after a stall"
 
+        engine.swap(1, "pcm:hop=480", None)
+        instrument.said("now playing")
+        time.sleep(0.5)
+        assert measured() == expected, "after another codec"
+
         before = meter.xruns
         assert instrument.driver.pid
         for _ in range(5):  # the card's process held up for some periods: the server loses them
@@ -359,6 +364,26 @@ def test_doctor_measures_the_round_trip_through_a_cable_to_the_sample() -> None:
         with application("doctor", "--loopback") as program:  # no cable
             output, _ = program.communicate(timeout=60)
         assert "nothing of what JACK:system played came back" in output
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(900)
+def test_ten_minutes_leave_memory_flat_and_latency_unchanged() -> None:
+    def resident(pid: int | None) -> int:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    with rig(256) as (server, instrument, meter):
+        pids = (instrument.driver.pid, instrument.engine.worker_pid)
+        instrument.engine.set("monitor", "b")
+        began: list[int] = []
+        for minute in range(10):
+            found = meter.steady(instrument.latency + 4096)
+            assert (found.samples, found.residual) == (instrument.latency + server.period, 0)
+            memory = [resident(pid) for pid in pids]
+            began = began if minute > 1 else memory
+            print(f"minute {minute}: {[m >> 10 for m in memory]} KiB, {instrument.engine.misses()}")
+            assert all(now - then < 1 << 20 for now, then in zip(memory, began, strict=True))
+            time.sleep(60)
 
 
 def refusal(*arguments: str) -> str:
