@@ -60,6 +60,7 @@ class Engine:
         self._next: tuple[Link, Request] | None = None  # a worker that loads while another plays
         self._monitor, self._volume = "a", 1.0
         self.restarts = 0
+        self.adapt = False  # whether load.py may step down
 
     def start(self) -> None:
         """Load and warm up the codecs, plan L, make the timeline. EngineError or LatencyError if that cannot be."""
@@ -134,6 +135,8 @@ class Engine:
             self._apply_monitor()
         elif name == "fill":
             self.timeline.header[Field.FILL] = ("dry", "silence").index(value)
+        elif name == "adapt":
+            self.adapt = value
         elif name == "limiter":
             self._request = replace(self._request, limiter=value)
             self._tell(SetLimiter(value))
@@ -189,6 +192,11 @@ class Engine:
     def misses(self) -> dict[str, int]:
         """Holes by kind so far."""
         return misses(self.timeline)
+
+    @property
+    def controls(self) -> dict[int, dict[str, Any]]:
+        """What was set of each slot's controls; what was not is at its default."""
+        return self._request.controls
 
     @property
     def worker_pid(self) -> int | None:

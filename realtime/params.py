@@ -81,6 +81,7 @@ PARAMETERS: dict[str, Parameter] = {
         Parameter("gain", float, 0.0, "block", "output gain", -60, 12, unit="dB"),
         Parameter("fill", str, "dry", "block", "what a hole is filled with", choices=("dry", "silence")),
         Parameter("limiter", bool, True, "frame", "keep wet below full scale"),
+        Parameter("adapt", bool, False, "block", "step down by itself when compute is short, and up again"),
         *_slot("a", "opus:6"),
         *_slot("b", "opus:24"),
         Parameter("rate", int, 48_000, "restart", "sample rate of the stream", 8_000, 192_000, unit="Hz"),
