@@ -97,6 +97,7 @@ def build_parser() -> Parser:
     live.add_argument("--report", type=Path, metavar="FILE", help="write a JSON report at the end")
     live.add_argument("--adapt", action="store_const", const="on", help=PARAMETERS["adapt"].help)
     live.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="set any parameter")
+    live.add_argument("--osc", metavar="PORT|off", help="serve OSC there (default 9130; with driver file off)")
 
     render = commands.add_parser("render", help="put a file through a codec")
     render.add_argument("input", type=Path)
@@ -135,6 +136,7 @@ def build_parser() -> Parser:
 
     for name, help_ in (("codecs", "list the codecs"), ("devices", "list the sound cards")):
         commands.add_parser(name, help=help_).add_argument("--json", action="store_true")
+    commands.add_parser("osc", help="print docs/osc.md, which is made from the table")
     commands.add_parser("bench", help="measure", add_help=False)
     return parser
 

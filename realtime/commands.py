@@ -22,6 +22,8 @@ from realtime.engine import Settings
 from realtime.latency import LatencyError, plan
 from realtime.link import EngineError
 from realtime.live import Session, play
+from realtime.osc.doc import document
+from realtime.osc.server import PORT
 from realtime.params import PARAMETERS, ParameterError, parse, parse_assignment
 from realtime.playback import play_tape
 from realtime.render import Job, render
@@ -47,7 +49,7 @@ def run_live(arguments: argparse.Namespace, schedule: Sequence[tuple[float, str,
         *("monitor", "adapt", "a.codec", "b.codec", "rate", "latency", "precision"),
         *(() if random else ("block",)),
     )
-    fixed = {name: values.pop(name) for name in list(values) if PARAMETERS[name].when == "restart"}
+    fixed = {name: values.pop(name) for name in list(values) if PARAMETERS[name].when in ("load", "restart")}
     seconds = None if arguments.seconds is None else _seconds(arguments.seconds)
     a = split_path(fixed.get("a.codec", PARAMETERS["a.codec"].default))
     b = _optional(fixed.get("b.codec", PARAMETERS["b.codec"].default))
@@ -79,6 +81,7 @@ def run_live(arguments: argparse.Namespace, schedule: Sequence[tuple[float, str,
         values=values,
         schedule=schedule,
         card=card,
+        osc=_osc_port(arguments),
     )
     try:
         report = play(session)
@@ -171,6 +174,10 @@ def run_devices(arguments: argparse.Namespace) -> None:
     print(json.dumps(found, indent=2) if arguments.json else devices.table(found))
 
 
+def run_osc(arguments: argparse.Namespace) -> None:
+    print(document(), end="")
+
+
 def run_doctor(arguments: argparse.Namespace) -> None:
     if arguments.loopback:
         given = _flags(arguments, "rate", "block")
@@ -198,6 +205,16 @@ def _precision(arguments: argparse.Namespace) -> str:
 def _optional(codec: str) -> tuple[str, str | None] | None:
     """Slot B may be off."""
     return None if codec == "off" else split_path(codec)
+
+
+def _osc_port(arguments: argparse.Namespace) -> int | None:
+    """None: no OSC. Unless it is said, OSC is served where the stream runs in real time."""
+    given = arguments.osc
+    if given is None or given == "off":
+        return None if given or arguments.driver == "file" else PORT
+    if not (given.isascii() and given.isdecimal() and int(given) <= 65_535):
+        raise ParameterError(f'--osc "{given}" is not allowed. Pass a port from 1 to 65535, or off.')
+    return int(given)
 
 
 def _seconds(given: str) -> float:

@@ -3,8 +3,10 @@
 | method                     | thread                                            |
 |----------------------------|---------------------------------------------------|
 | start, stop                | the one that made the engine                      |
-| set, snapshot, misses      | any                                               |
-| watch, swap                | one control thread; watch some 20 times a second  |
+| set, swap, stream, panic   | any; none waits for the worker                    |
+| pump, listen               | any; listeners are called by whoever pumps        |
+| snapshot, misses, values   | any                                               |
+| watch                      | one control thread, some 20 times a second        |
 | host.process               | the driver's audio thread, and only it            |
 
 A worker process that dies is replaced while the stream runs on: the host side plays aligned dry meanwhile, and the new
@@ -14,23 +16,22 @@ worker takes up the stream. A codec is swapped by a second worker that loads and
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 from realtime import latency, telemetry
 from realtime.callback import HostSide, misses
 from realtime.link import EngineError, Link
-from realtime.service import (
-    Attach,
-    Playing,
-    Request,
-    SetControls,
-    SetLimiter,
-)
+from realtime.news import Applied, Began, Change, Loaded, Taken, Trouble
+from realtime.params import PARAMETERS
+from realtime.service import Attach, Changes, Playing, Request, SetLimiter, Stream
 from realtime.telemetry import Telemetry
-from realtime.timeline import GAIN_ONE, Field, Timeline
+from realtime.timeline import GAIN_ONE, SLOTS, Field, Timeline
 
+UNREAD = 32  # messages that the worker may have before it; what is set beyond that is held back, the last value wins
 GAINS = {"dry": (1, 0, 0), "a": (0, 1, 0), "b": (0, 0, 1), "delta": (1, -1, 0)}  # of dry, A, B
 
 
@@ -58,9 +59,18 @@ class Engine:
         self._attached = 0  # workers so far
         self._attach_pending = False
         self._next: tuple[Link, Request] | None = None  # a worker that loads while another plays
-        self._monitor, self._volume = "a", 1.0
+        self._lock = threading.RLock()  # over links, request and values; held for moments only
+        self._held: dict[tuple[int, str, int | None], Change] = {}  # for when the worker has read what it has
+        self._listeners: list[Callable[[object], None]] = []
+        self._groups: frozenset[str] = frozenset()
+        self._asked: dict[int, tuple[str, int]] = {}  # per slot: the codec that is being loaded, and the ticket
+        self._begins: dict[int, int] = {}  # per slot: the ticket of who wants to know when its codec is heard
+        self.values: dict[str, Any] = {name: row.default for name, row in PARAMETERS.items()}
+        self.values |= {"rate": settings.rate, "block": settings.block, "latency": settings.latency}
+        self.values["precision"] = settings.precision
+        self.values |= {"a.codec": _joined(settings.a), "b.codec": _joined(settings.b) if settings.b else "off"}
+        self._troubles: list[str] = []  # that nobody has been told of
         self.restarts = 0
-        self.adapt = False  # whether load.py may step down
 
     def start(self) -> None:
         """Load and warm up the codecs, plan L, make the timeline. EngineError or LatencyError if that cannot be."""
@@ -69,6 +79,7 @@ class Engine:
         self.playing: tuple[Playing, ...] = ready.playing
         self.warm_up_load, self.remarks = ready.load, ready.remarks
         self.plan = latency.plan(ready.needs, rate=settings.rate, block=settings.block, latency=settings.latency)
+        self.hop = ready.needs[0].hop
         compute_s = max(need.compute_s for need in ready.needs)
         self.timeline = Timeline.create(
             rate=settings.rate,
@@ -101,7 +112,12 @@ class Engine:
             self.timeline.close()
 
     def watch(self) -> str | None:
-        """Replace a worker that has died; says what happened, once."""
+        """Replace a worker that has died; says what happened, or went wrong in a bend, once."""
+        with self._lock:
+            self.pump()
+            return self._troubles.pop(0) if self._troubles else self._watch()
+
+    def _watch(self) -> str | None:
         link = self._link
         if link is None:
             return None
@@ -125,36 +141,114 @@ class Engine:
         self._attach_pending = True
         return "the worker died; starting another, dry meanwhile"
 
-    def set(self, name: str, value: Any) -> None:
-        """Set a parameter, already validated by the table (params.py)."""
-        if name == "monitor":
-            self._monitor = value
-            self._apply_monitor()
-        elif name == "gain":
-            self._volume = 10.0 ** (value / 20.0)
-            self._apply_monitor()
-        elif name == "fill":
-            self.timeline.header[Field.FILL] = ("dry", "silence").index(value)
-        elif name == "adapt":
-            self.adapt = value
-        elif name == "limiter":
-            self._request = replace(self._request, limiter=value)
-            self._tell(SetLimiter(value))
-        else:
-            slot_name, _, control = name.partition(".")
-            slot = "ab".index(slot_name)
-            controls = {**self._request.controls}
-            controls[slot] = {**controls.get(slot, {}), control: value}
-            self._request = replace(self._request, controls=controls)  # a new worker begins with them
-            self._tell(SetControls(slot, {control: value}))
+    def set(self, name: str, value: Any, *, at: int | None = None, ticket: int = 0) -> None:
+        """Set a parameter, already validated by the table (params.py). Any thread.
 
-    def swap(self, slot: int, codec: str, path: str | None) -> None:
-        """Put another codec into a slot that is in use; `watch` says when it plays, or why it does not."""
-        slots = tuple((s, codec, path) if s == slot else (s, c, p) for s, c, p in self._request.slots)
-        if self._next:
-            self._next[0].stop()
-        request = replace(self._request, slots=slots)
-        self._next = (Link(request, in_thread=self.settings.offline), request)
+        Block parameters take effect with the next block. Frame parameters do with the next frame, or with the one that
+        holds input sample `at`. Listeners hear Applied with this ticket, if it is not 0, once that is known.
+        """
+        with self._lock:
+            self.values[name] = value
+            slot_name, _, rest = name.partition(".")
+            if name in ("monitor", "gain"):
+                self._apply_monitor(name, ticket)
+            elif name == "fill":
+                self.timeline.header[Field.FILL] = PARAMETERS["fill"].choices.index(value)
+            elif name == "limiter":
+                self._request = replace(self._request, limiter=value)
+                self._change(Change(-1, name, value, at, ticket))
+            elif slot_name in SLOTS:
+                slot = SLOTS.index(slot_name)
+                controls = {**self._request.controls}
+                controls[slot] = {**controls.get(slot, {}), rest: value}
+                self._request = replace(self._request, controls=controls)  # a new worker begins with them
+                self._change(Change(slot, rest, value, at, ticket))
+
+    @property
+    def adapt(self) -> bool:
+        """Whether load.py may step down."""
+        return bool(self.values["adapt"])
+
+    def panic(self, ticket: int = 0) -> None:
+        """Hear dry, by the ramp of every switch."""
+        self.set("monitor", "dry", ticket=ticket)
+
+    def stream(self, groups: frozenset[str]) -> None:
+        """Have listeners hear Encoded of each frame; with its tokens or latents if `groups` names them."""
+        with self._lock:
+            if groups != self._groups:
+                self._groups = groups
+                if not self._attach_pending:
+                    self._tell(Stream(groups))
+
+    def listen(self, listener: Callable[[object], None]) -> None:
+        """Call this with each event of news.py, in the thread that brought it on or that pumps."""
+        self._listeners.append(listener)
+
+    def pump(self) -> None:
+        """Pass on what the worker has reported, and to it what was held back. Any thread; never waits."""
+        with self._lock:
+            link = self._link
+            if link is None:
+                return
+            with contextlib.suppress(EOFError, OSError):  # `watch` sees that it is gone
+                while link.news.poll():
+                    self._hear(link, link.news.recv())
+            if self._held and link.sent - link.taken < UNREAD and not self._attach_pending:
+                held, self._held = self._held, {}
+                for change in held.values():
+                    self._change(change)
+
+    def _hear(self, link: Link, event: object) -> None:
+        if isinstance(event, Taken):
+            link.taken = event.total
+            return
+        if isinstance(event, Applied):
+            name = event.name if event.name == "limiter" else f"{SLOTS[event.slot]}.{event.name}"
+            event = replace(event, name=name)
+        if isinstance(event, Trouble) and len(self._troubles) < UNREAD:
+            self._troubles.append(event.message)
+        self._emit(event)
+        if isinstance(event, Began) and event.slot in self._begins:
+            ticket = self._begins.pop(event.slot)
+            self._emit(Applied(ticket, f"{SLOTS[event.slot]}.codec", event.slot, event.frame, event.audible))
+
+    def _emit(self, event: object) -> None:
+        for listener in self._listeners:
+            listener(event)
+
+    def _change(self, change: Change) -> None:
+        """Send it on, or hold it back while the worker has too much to read."""
+        link = self._link
+        if link is None or self._attach_pending or link.sent - link.taken >= UNREAD:
+            self._held[(change.slot, change.name, change.at)] = change
+        elif change.slot < 0:
+            self._tell(SetLimiter(bool(change.value), change.at, change.ticket))
+        else:
+            self._tell(Changes((change,)))
+
+    def swap(self, slot: int, codec: str, path: str | None, *, ticket: int = 0) -> None:
+        """Put another codec into a slot that is in use; `watch` says when it plays, or why it does not. Any thread.
+
+        Listeners hear Loaded, and Applied if there is a ticket. A swap asked for before this one was done is given up.
+        """
+        with self._lock:
+            slots = tuple((s, codec, path) if s == slot else (s, c, p) for s, c, p in self._request.slots)
+            name = _joined((codec, path))
+            if slot not in [s for s, _, _ in slots]:
+                self._emit(Loaded(slot, name, ticket, f"slot {SLOTS[slot].upper()} is off. Start again with it."))
+                return
+            if self._next:
+                self._next[0].stop()
+                self._forget_swap("another codec was asked for")
+            request = replace(self._request, slots=slots)
+            self._asked = {slot: (name, ticket)}
+            self._next = (Link(request, in_thread=self.settings.offline), request)
+
+    def _forget_swap(self, reason: str) -> None:
+        for slot, (name, ticket) in self._asked.items():
+            self._emit(Loaded(slot, name, ticket, reason))
+        self._asked = {}
 
     def _watch_next(self, link: Link, request: Request) -> str | None:
         """Let the worker that was loading take over once it is warm, if its codecs fit L."""
@@ -171,6 +265,7 @@ class Engine:
                 )
         except EngineError as error:
             link.stop()
+            self._forget_swap(str(error))
             return f"the codec was not changed: {error}"
         assert self._link is not None
         old = self._link
@@ -178,9 +273,17 @@ class Engine:
         # what was set while it loaded
         self._request = replace(request, controls=self._request.controls, limiter=self._request.limiter)
         self._link, self._attach_pending, self.playing = link, False, ready.playing
+        self.hop = ready.needs[0].hop
+        self._held = {}  # it is in the request
+        for slot, (name, ticket) in self._asked.items():
+            self.values[f"{SLOTS[slot]}.codec"] = name
+            self._emit(Loaded(slot, name, ticket))
+            if ticket:
+                self._begins[slot] = ticket
+        self._asked = {}
         self._attach()
         for slot, controls in self._request.controls.items():
-            self._tell(SetControls(slot, controls))
+            self._tell(Changes(tuple(Change(slot, key, value) for key, value in controls.items())))
         self._tell(SetLimiter(self._request.limiter))
         old.stop()
         return "now playing " + ", ".join(f"{p.codec} {p.path}" for p in ready.playing)
@@ -203,12 +306,28 @@ class Engine:
         """The worker's process, if it is one."""
         return self._link.process.pid if self._link and self._link.process else None
 
-    def _apply_monitor(self) -> None:
+    def _apply_monitor(self, name: str = "", ticket: int = 0) -> None:
+        """Write the gains between two blocks, so that it is known from which sample on they hold."""
         if not hasattr(self, "timeline"):
             return
-        one = round(GAIN_ONE * self._volume)
-        for field, gain in zip((Field.GAIN_DRY, Field.GAIN_A, Field.GAIN_B), GAINS[self._monitor], strict=True):
-            self.timeline.header[field] = gain * one
+        timeline = self.timeline
+        for _ in range(1000):  # a block takes microseconds; some driver that died in one is not waited for
+            begun = timeline.load(Field.DRY_END)
+            if begun == timeline.load(Field.PLAYED_END):
+                break
+        one = round(GAIN_ONE * 10.0 ** (self.values["gain"] / 20.0))
+        for field, gain in zip(
+            (Field.GAIN_DRY, Field.GAIN_A, Field.GAIN_B), GAINS[self.values["monitor"]], strict=True
+        ):
+            timeline.header[field] = gain * one
+        if ticket:
+            # a block that began meanwhile may or may not have seen them; the one after it has
+            at = timeline.load(Field.DRY_END)
+            self._emit(Applied(ticket, name, -1, self._frame_at(at), at))
+
+    def _frame_at(self, sample: int) -> int:
+        """About which frame of slot A (or the only slot) is heard at a sample."""
+        return max(0, sample - self.plan.latency) // self.hop
 
     def _launch(self) -> Link:
         self._link = Link(self._request, in_thread=self.settings.offline)
@@ -218,6 +337,9 @@ class Engine:
         assert self._link is not None
         self._attached += 1
         self._tell(Attach(self.timeline.path, self._attached))
+        self._link.sent = self._link.taken = 0  # it counts from here
+        if self._groups:
+            self._tell(Stream(self._groups))
 
     def _wait_attached(self) -> None:
         """Until the worker has acknowledged the stream, so that its first sample finds it there."""
@@ -231,3 +353,9 @@ class Engine:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError, OSError):  # `watch` sees that it is gone
             if self._link:
                 self._link.connection.send(message)
+                self._link.sent += 1
+
+
+def _joined(codec: tuple[str, str | None]) -> str:
+    """CODEC[:PATH] as it is typed."""
+    return ":".join(part for part in codec if part)

@@ -28,22 +28,27 @@ class Link:
         context = multiprocessing.get_context("spawn")
         self.connection: Connection
         self.connection, theirs = context.Pipe()
+        self.news, their_news = context.Pipe(duplex=False)  # what the worker reports while it plays (news.py)
+        self.sent = self.taken = 0  # messages to a worker that plays
         self._listening = False  # a worker that still loads hears no Stop
         self.process: BaseProcess | None = None
         self.thread: threading.Thread | None = None
         if in_thread:
             self._theirs = theirs
-            self.thread = threading.Thread(target=serve, args=(theirs, request), name="verdigris-worker", daemon=True)
+            self.thread = threading.Thread(
+                target=serve, args=(theirs, request, their_news), name="verdigris-worker", daemon=True
+            )
             self.thread.start()
         else:
             self.process = context.Process(
-                target=serve_process, args=(theirs, request), name="verdigris-worker", daemon=True
+                target=serve_process, args=(theirs, request, their_news), name="verdigris-worker", daemon=True
             )
             with held_for_child():
                 self.process.start()
                 # if nobody stops it: Python would send SIGTERM, which is held from it, and wait
                 self._forgotten = weakref.finalize(self, self.process.kill)
             theirs.close()  # so that the pipe closes when the process dies
+            their_news.close()
 
     def wait_ready(self) -> Ready:
         """What the codecs need; EngineError with the reason if they cannot be had."""
@@ -87,3 +92,4 @@ class Link:
         elif self.thread:
             self.thread.join(STOP_TIMEOUT_S)
         self.connection.close()
+        self.news.close()

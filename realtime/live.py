@@ -18,6 +18,8 @@ from realtime.drivers.file import FileDriver
 from realtime.drivers.loop import LoopDriver, Source
 from realtime.engine import Engine, Settings
 from realtime.load import Load
+from realtime.osc.service import OscService
+from realtime.osc.transport import OscError
 from realtime.recorder import Recorder, recording_directory
 from realtime.signals import stop_event
 from realtime.timeline import Field
@@ -41,6 +43,7 @@ class Session:
     values: dict[str, Any] = field(default_factory=dict)
     schedule: Sequence[tuple[float, str, Any]] = ()
     card: DeviceDriver | None = None  # opened, for device; `play` stops it
+    osc: int | None = None  # port
 
 
 def play(session: Session) -> dict[str, Any]:
@@ -90,9 +93,10 @@ def _stream(session: Session, engine: Engine, stopping: threading.Event) -> dict
     with contextlib.ExitStack() as at_end:
         view = View(engine, length)
         at_end.callback(view.close)
-        view.monitor = session.values.get("monitor", "a")
+        view.monitor = engine.values["monitor"]
         if session.card:
             view.say(str(session.card.found))
+        _serve(session, engine, view, at_end)
         recorder = Recorder(engine.timeline, session.record) if session.record else None
         driver = _driver(session, engine, limit, recorder)
         load = Load(engine)
@@ -117,6 +121,16 @@ def _stream(session: Session, engine: Engine, stopping: threading.Event) -> dict
     if recorder and recorder.error:
         raise recorder.error
     return report
+
+
+def _serve(session: Session, engine: Engine, view: View, at_end: contextlib.ExitStack) -> None:
+    """OSC while the stream plays, if it is wanted; a port that is taken is said, and nothing else changes."""
+    if session.osc is not None:
+        try:
+            service = OscService(engine, session.osc, device=session.driver, say=view.say)
+            at_end.callback(service.stop)
+        except OscError as error:
+            view.say(str(error))
 
 
 def _driver(session: Session, engine: Engine, limit: int | None, recorder: Recorder | None) -> Driver:
@@ -146,8 +160,7 @@ def _watch(
         while schedule and schedule[0][0] <= played:
             _, name, value = schedule.pop(0)
             engine.set(name, value)
-            if name == "monitor":
-                view.monitor = value
+        view.monitor = engine.values["monitor"]
         for message in (engine.watch(), driver.watch(), load.poll()):
             if message:
                 view.say(message)

@@ -4,7 +4,9 @@ The same function runs in a process of its own (live) or in a thread (files, tes
 
     service → engine   Ready(...) once the codecs are warm · Failed(message) instead, if they cannot be had ·
                        Stopped once it has let go of the timeline
-    engine → service   Attach(path, engine) once · SetControls · SetLimiter · Stop
+    engine → service   Attach(path, engine) once · Changes · SetLimiter · Stream · Stop
+
+and by a second pipe, while it plays, the events of news.py.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from models.load import load
 from realtime.lane import Lane
 from realtime.latency import Need
 from realtime.limiter import LOOKAHEAD as LIMITER_LOOKAHEAD
+from realtime.news import Change, Postman, Taken
 from realtime.priority import raise_priority
 from realtime.timeline import Field, Timeline
 from realtime.worker import OFFLINE_POLL_S, POLL_S, Worker
@@ -71,14 +74,22 @@ class Attach:
 
 
 @dataclass(frozen=True)
-class SetControls:
-    slot: int
-    changes: dict[str, Any]
+class Changes:
+    changes: tuple[Change, ...]
 
 
 @dataclass(frozen=True)
 class SetLimiter:
     on: bool
+    at: int | None = None
+    ticket: int = 0
+
+
+@dataclass(frozen=True)
+class Stream:
+    """What to report of every frame: some of clock, tokens, latents."""
+
+    groups: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -126,7 +137,7 @@ def describe(lanes: Sequence[Lane], compute_s: Sequence[float]) -> Ready:
     return Ready(tuple(needs), tuple(playing), load, tuple(remarks))
 
 
-def serve(connection: Connection, request: Request, *, tune: bool = False) -> None:
+def serve(connection: Connection, request: Request, news: Connection, *, tune: bool = False) -> None:
     """Answer with Ready or Failed, then work until Stop comes or the pipe is closed.
 
     With `tune`, codecs that can suit themselves to the machine do, at the price of the last bit of their results.
@@ -139,6 +150,7 @@ def serve(connection: Connection, request: Request, *, tune: bool = False) -> No
         compute_s = [lane.warm_up() for lane in lanes]
     except CodecError as error:
         connection.send(Failed(str(error)))
+        news.close()
         return
     gc.collect()
     gc.freeze()  # what is loaded stays; collections while playing look at the rest only
@@ -148,27 +160,32 @@ def serve(connection: Connection, request: Request, *, tune: bool = False) -> No
     except EOFError:
         return
     if isinstance(message, Attach):
-        _work(connection, request, lanes, message)
+        _work(connection, request, lanes, message, Postman(news))
 
 
-def serve_process(connection: Connection, request: Request) -> None:
+def serve_process(connection: Connection, request: Request, news: Connection) -> None:
     """`serve` as the main function of a process: Ctrl-C is the engine's to handle."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.setswitchinterval(0.0005)
     raise_priority()
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the engine is gone: no reason to go on
-        serve(connection, request, tune=True)
+        serve(connection, request, news, tune=True)
 
 
-def _work(connection: Connection, request: Request, lanes: list[Lane], attach: Attach) -> None:
+def _work(connection: Connection, request: Request, lanes: list[Lane], attach: Attach, postman: Postman) -> None:
     timeline = Timeline.attach(attach.path)
-    worker = Worker(timeline, lanes, attach.engine)
+    worker = Worker(timeline, lanes, attach.engine, postman.post)
     for slot, changes in request.controls.items():
-        worker.set_controls(slot, **changes)
+        for name, value in changes.items():
+            worker.change(Change(slot, name, value))
     worker.set_limiter(request.limiter)
     pause = OFFLINE_POLL_S if timeline[Field.OFFLINE] else POLL_S
+    taken = 0
     try:
-        while _listen(connection, worker):
+        while (got := _listen(connection, worker)) is not None:
+            if got:
+                taken += got
+                postman.post(Taken(taken))
             if not worker.step():
                 time.sleep(pause)
     finally:
@@ -177,19 +194,25 @@ def _work(connection: Connection, request: Request, lanes: list[Lane], attach: A
         timeline.close()
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             connection.send(Stopped())
+        postman.close()
 
 
-def _listen(connection: Connection, worker: Worker) -> bool:
-    """Take in what the engine says; False when it is time to stop."""
+def _listen(connection: Connection, worker: Worker) -> int | None:
+    """Take in what the engine says: how many messages that were; None when it is time to stop."""
+    got = 0
     try:
         while connection.poll():
             message = connection.recv()
-            if isinstance(message, SetControls):
-                worker.set_controls(message.slot, **message.changes)
+            got += 1
+            if isinstance(message, Changes):
+                for change in message.changes:
+                    worker.change(change)
             elif isinstance(message, SetLimiter):
-                worker.set_limiter(message.on)
+                worker.set_limiter(message.on, message.at, message.ticket)
+            elif isinstance(message, Stream):
+                worker.stream(message.groups)
             else:
-                return False
+                return None
     except (EOFError, ConnectionResetError):
-        return False
-    return True
+        return None
+    return got

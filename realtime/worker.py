@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from models.codec import Audio
-from realtime.lane import Lane
+from realtime.lane import Lane, Outlet
+from realtime.news import Applied, Began, Change, Encoded, Trouble
 from realtime.telemetry import LoadMeter, Telemetry, publish
 from realtime.timeline import DRY, EPOCH, WET, WET_END, Field, Timeline
 
@@ -41,9 +41,17 @@ class _Place:
 class Worker:
     """Runs lanes on a timeline."""
 
-    def __init__(self, timeline: Timeline, lanes: Sequence[Lane], engine: int = 1) -> None:
-        """`engine` counts the workers that have attached to this timeline, this one included."""
+    def __init__(
+        self,
+        timeline: Timeline,
+        lanes: Sequence[Lane],
+        engine: int = 1,
+        post: Callable[[object], None] = lambda event: None,
+    ) -> None:
+        """`engine` counts the workers that have attached to this timeline, this one included; `post` gets news."""
         self.timeline = timeline
+        self._post = post
+        self._groups: frozenset[str] = frozenset()
         self._places = [_Place(lane) for lane in lanes]
         self._capacity, self._max_block = timeline[Field.CAPACITY], timeline[Field.MAX_BLOCK]
         self._resyncs = 0
@@ -89,21 +97,59 @@ class Worker:
             self._write(place, slot, audio)
         for slot, end in place.written.items():
             timeline.store(WET_END[slot], max(end, place.publish_from[slot]))
+        if place.lane.frames > frames:
+            self._report(place.lane)
         self._tell()
         return True
 
-    def set_controls(self, slot: int, **changes: object) -> None:
-        """Change decoder controls of a slot from the next frame on."""
-        for place in self._places:
-            for outlet in place.lane.outlets:
-                if outlet.slot == slot:
-                    outlet.controls = replace(outlet.controls, **changes)  # type: ignore[arg-type]
+    def change(self, change: Change) -> None:
+        """Have a change wait for its frame. `post` hears when it is applied, if it has a ticket."""
+        for outlet in self._outlets():
+            if outlet.slot == change.slot:
+                outlet.ask(change)
 
-    def set_limiter(self, on: bool) -> None:
+    def set_limiter(self, on: bool, at: int | None = None, ticket: int = 0) -> None:
         """Whether wet is kept below full scale; its latency stays."""
-        for place in self._places:
-            for outlet in place.lane.outlets:
-                outlet.limiter.on = on
+        for outlet in self._outlets():
+            outlet.ask(Change(outlet.slot, "limiter", on, at, ticket))
+            ticket = 0  # one answer is enough
+
+    def stream(self, groups: frozenset[str]) -> None:
+        """Report every frame to `post`, with its tokens or latents if they are named."""
+        self._groups = groups
+
+    def _outlets(self) -> list[Outlet]:
+        return [outlet for place in self._places for outlet in place.lane.outlets]
+
+    def _report(self, lane: Lane) -> None:
+        """What was applied, and the frame that was done last."""
+        for change, slot, at in lane.applied:
+            if change.ticket:
+                self._post(Applied(change.ticket, change.name, slot, at, self._audible(lane, at)))
+        lane.applied.clear()
+        for outlet in lane.outlets:
+            while outlet.troubles:
+                self._post(Trouble(outlet.slot, outlet.troubles.pop(0)))
+        if not self._groups:
+            return
+        spec, frame = lane.codec.spec, lane.frames - 1
+        for outlet in lane.outlets:
+            if outlet.frame is not None:
+                self._post(
+                    Encoded(
+                        slot=outlet.slot,
+                        frame=frame,
+                        audible=self._audible(lane, frame),
+                        seconds=1.0 / spec.frame_rate,
+                        bits=outlet.wire_bits,
+                        tokens=outlet.frame.tokens if "tokens" in self._groups else None,
+                        latent=outlet.frame.latent if "latents" in self._groups else None,
+                    )
+                )
+
+    def _audible(self, lane: Lane, frame: int) -> int:
+        """When a frame begins to be heard; decoded audio lies `lookahead` before the hop that completed it."""
+        return self.timeline[Field.LATENCY] + max(lane.origin, lane.start_of(frame) - lane.lookahead)
 
     def snapshot(self) -> Telemetry:
         """What is known of this run."""
@@ -116,8 +162,7 @@ class Worker:
             bad += lane.bad_samples
             for outlet in lane.outlets:
                 frames[outlet.slot] = lane.frames
-                seconds = lane.frames / lane.codec.spec.frame_rate
-                bitrate[outlet.slot] = outlet.bits / seconds / 1000 if lane.frames else 0.0
+                bitrate[outlet.slot] = outlet.bits_a_frame * lane.codec.spec.frame_rate / 1000
                 bad += outlet.bad_samples
         return Telemetry(
             frames=(frames[0], frames[1]),
@@ -131,7 +176,10 @@ class Worker:
         """Start a lane anew at input sample `at` or the next that both rates share; older output is void."""
         epoch = math.ceil(at / place.lane.seat) * place.lane.seat
         place.lane.reset()
-        place.taken = epoch
+        place.taken = place.lane.origin = epoch
+        if epoch:
+            for slot in place.written:
+                self._tell_began(place.lane, slot, epoch)
         for slot in place.written:
             place.written[slot] = place.publish_from[slot] = epoch
             self.timeline.store(EPOCH[slot], epoch)  # before the end, which the host side reads first
@@ -147,10 +195,16 @@ class Worker:
             return
         start = max(0, min(ends.values()) - RUN_IN_HOPS * lane.hop, dry_end - self._capacity // 2)
         lane.reset()
-        place.taken = start // lane.seat * lane.seat
+        place.taken = lane.origin = start // lane.seat * lane.seat
         for slot, end in ends.items():
             place.written[slot], place.publish_from[slot] = place.taken, end
             timeline.store(EPOCH[slot], end)
+            self._tell_began(lane, slot, end)
+
+    def _tell_began(self, lane: Lane, slot: int, start: int) -> None:
+        spec = lane.codec.spec
+        frame = (start + lane.lookahead - lane.origin) * spec.sample_rate // (spec.hop * lane.rate)
+        self._post(Began(slot, frame, start + self.timeline[Field.LATENCY]))
 
     def _write(self, place: _Place, slot: int, audio: Audio) -> None:
         start = place.written[slot]

@@ -15,6 +15,7 @@ from realtime.callback import HostSide, misses
 from realtime.lane import Lane
 from realtime.latency import Need, plan
 from realtime.limiter import LOOKAHEAD
+from realtime.news import Change
 from realtime.tail import Tail
 from realtime.timeline import EPOCH, GAIN_ONE, WET_END, Field, Timeline
 from realtime.worker import Worker
@@ -147,8 +148,10 @@ def test_not_a_number_from_a_device_becomes_silence_and_is_counted(timeline: Tim
 
 def test_controls_reach_the_decoder_of_their_slot_at_the_next_frame(timeline: Timeline) -> None:
     lane = Lane(load("pcm:hop=960"), [(0, "discrete"), (1, "discrete")], 48_000)
-    worker = Worker(timeline, [lane])
-    worker.set_controls(1, steps=5, seed=7)
+    host, worker = HostSide(timeline), Worker(timeline, [lane])
+    for name, value in (("steps", 5), ("seed", 7)):
+        worker.change(Change(1, name, value))
+    play_all(host, noise(960), [480], worker)
     assert lane.outlets[0].controls == Controls()
     assert lane.outlets[1].controls == replace(Controls(), steps=5, seed=7)
 
