@@ -148,8 +148,14 @@ class Reader:
         return np.ascontiguousarray(np.broadcast_to(samples.T, (2, len(samples))))
 
 
+_UPDATE_HEADER_AUTO = 0x1061  # SFC_SET_UPDATE_HEADER_AUTO in sndfile.h
+
+
 class Writer:
-    """A float32 WAV of stereo. With `whole`, it has its name only once all of it is written."""
+    """A float32 WAV of stereo. With `whole`, it has its name only once all of it is written.
+
+    Without, its header tells the truth after every write: whatever ends the program, what was written can be read.
+    """
 
     def __init__(self, path: Path, rate: int, *, whole: bool = False) -> None:
         """AudioFileError if it cannot be written there."""
@@ -159,6 +165,9 @@ class Writer:
         try:
             check_replaceable(working)
             self._file = soundfile.SoundFile(os.fsencode(working), "w", rate, 2, subtype="FLOAT", format="WAV")
+            if not whole:
+                # libsndfile's command of this number, which soundfile does not name
+                soundfile._snd.sf_command(self._file._file, _UPDATE_HEADER_AUTO, soundfile._ffi.NULL, 1)
         except BaseException as error:
             if self._whole:
                 self._whole.discard()
@@ -182,7 +191,8 @@ class Writer:
         try:
             self._file.close()
         except (soundfile.LibsndfileError, OSError) as error:
-            self.discard()
+            if self._whole:  # else what is there can be read, and stays
+                self._whole.discard()
             raise AudioFileError(f"{self.path}: could not be finished ({reason(error)}). Try again.") from error
         if self._whole:
             self._whole.commit()

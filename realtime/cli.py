@@ -19,7 +19,7 @@ from models.codec import MODES
 from realtime import signals
 from realtime.params import PARAMETERS
 
-DEMO = ("live", "--seconds", "15", "--record", "out", "--report", "out/report.json")
+DEMO = ("live", "--driver", "clock", "--seconds", "15", "--record", "out", "--report", "out/report.json")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -82,13 +82,20 @@ def build_parser() -> Parser:
 
     live = commands.add_parser("live", help="play, live")
     _add_slots(live)
-    live.add_argument("--driver", choices=("clock", "file"), default="clock", help="clock: in real time, no sound card")
+    live.add_argument(
+        "--driver",
+        choices=("device", "clock", "file"),
+        help="device: a sound card; clock: in real time without one; file: as fast as it goes "
+        "(default device if there is one and no --input, else clock)",
+    )
+    _add_card(live)
     live.add_argument("--input", type=Path, metavar="FILE", help="what to play (default: the demo clip, looped)")
     _add_flags(live, "monitor", "latency", "rate", "precision")
     live.add_argument("--block", metavar="N", help=f"samples handed over at once, or random {_default('block')}")
     live.add_argument("--seconds", metavar="N", help="stop after so many seconds")
     live.add_argument("--record", type=Path, metavar="DIR", help="write input, a, b and monitor as WAV there")
     live.add_argument("--report", type=Path, metavar="FILE", help="write a JSON report at the end")
+    live.add_argument("--adapt", action="store_const", const="on", help=PARAMETERS["adapt"].help)
     live.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="set any parameter")
     live.add_argument("--osc", metavar="PORT|off", help="serve OSC there (default 9130; with driver file off)")
 
@@ -119,7 +126,15 @@ def build_parser() -> Parser:
     _add_flags(plan, "rate", "block", "latency", "precision")
     plan.add_argument("--json", action="store_true")
 
-    for name, help_ in (("codecs", "list the codecs"), ("doctor", "look at this machine; what a bug report needs")):
+    doctor = commands.add_parser("doctor", help="look at this machine; what a bug report needs")
+    doctor.add_argument("--json", action="store_true")
+    doctor.add_argument(
+        "--loopback", action="store_true", help="measure a card's round trip, with a cable from out to in"
+    )
+    _add_card(doctor)
+    _add_flags(doctor, "rate", "block")
+
+    for name, help_ in (("codecs", "list the codecs"), ("devices", "list the sound cards")):
         commands.add_parser(name, help=help_).add_argument("--json", action="store_true")
     commands.add_parser("osc", help="print docs/osc.md, which is made from the table")
     commands.add_parser("bench", help="measure", add_help=False)
@@ -131,6 +146,12 @@ def _add_slots(parser: argparse.ArgumentParser) -> None:
         row = PARAMETERS[f"{slot}.codec"]
         off = ", or off" if slot == "b" else ""
         parser.add_argument(f"--{slot}", metavar="CODEC[:PATH]", help=f"{row.help}{off} {_default(row.name)}")
+
+
+def _add_card(parser: argparse.ArgumentParser) -> None:
+    for kind in ("input", "output"):
+        parser.add_argument(f"--{kind}-device", metavar="NAME", help="as verdigris devices lists it, or default")
+        parser.add_argument(f"--{kind}-channels", metavar="L,R", help="channels of the card, from 1 (default 1,2)")
 
 
 def _add_flags(parser: argparse.ArgumentParser, *names: str) -> None:

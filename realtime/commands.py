@@ -14,9 +14,10 @@ from rich.progress import Progress
 
 from models.codec import CodecError, Controls
 from models.load import available, convert, split_path
-from realtime import audiofile, doctor
+from realtime import audiofile, devices, doctor
 from realtime.audiofile import Reader
 from realtime.demo import CLIP
+from realtime.drivers.portaudio import CardError
 from realtime.engine import Settings
 from realtime.latency import LatencyError, plan
 from realtime.link import EngineError
@@ -31,7 +32,7 @@ from realtime.timeline import TimelineError
 from realtime.wholefile import FileError
 
 DEMO_SCHEDULE = ((3.75, "monitor", "b"), (7.5, "monitor", "delta"), (11.25, "monitor", "dry"))
-USER_ERRORS = (CodecError, EngineError, FileError, LatencyError, ParameterError, TimelineError)
+USER_ERRORS = (CardError, CodecError, EngineError, FileError, LatencyError, ParameterError, TimelineError)
 
 
 def run_demo(arguments: argparse.Namespace) -> None:
@@ -44,7 +45,9 @@ def run_live(arguments: argparse.Namespace, schedule: Sequence[tuple[float, str,
     random = arguments.block == "random"
     values = dict(parse_assignment(text) for text in arguments.set)
     values |= _flags(
-        arguments, "monitor", "a.codec", "b.codec", "rate", "latency", "precision", *(() if random else ("block",))
+        arguments,
+        *("monitor", "adapt", "a.codec", "b.codec", "rate", "latency", "precision"),
+        *(() if random else ("block",)),
     )
     fixed = {name: values.pop(name) for name in list(values) if PARAMETERS[name].when in ("load", "restart")}
     seconds = None if arguments.seconds is None else _seconds(arguments.seconds)
@@ -56,10 +59,11 @@ def run_live(arguments: argparse.Namespace, schedule: Sequence[tuple[float, str,
         raise ParameterError("--driver file without --input never ends. Pass --seconds N or --input FILE.")
     if arguments.input:
         audiofile.check(arguments.input, seconds)
-    source = Reader(arguments.input or CLIP, fixed.get("rate"), loop=arguments.input is None)
+    card = devices.card_for(arguments, fixed.get("rate"), fixed.get("block"))
+    source = None if card else Reader(arguments.input or CLIP, fixed.get("rate"), loop=arguments.input is None)
     settings = Settings(
-        rate=source.rate,
-        block=1024 if random else fixed.get("block", PARAMETERS["block"].default),
+        rate=card.found.rate if card else source.rate if source else 0,
+        block=card.found.block if card else 1024 if random else fixed.get("block", PARAMETERS["block"].default),
         a=a,
         b=b,
         latency=fixed.get("latency", 0),
@@ -68,7 +72,7 @@ def run_live(arguments: argparse.Namespace, schedule: Sequence[tuple[float, str,
     )
     session = Session(
         settings=settings,
-        driver=arguments.driver,
+        driver="device" if card else arguments.driver or "clock",
         block="random" if random else settings.block,
         source=source,
         seconds=seconds,
@@ -76,12 +80,14 @@ def run_live(arguments: argparse.Namespace, schedule: Sequence[tuple[float, str,
         report=arguments.report,
         values=values,
         schedule=schedule,
+        card=card,
         osc=_osc_port(arguments),
     )
     try:
         report = play(session)
     finally:
-        source.close()
+        if source:
+            source.close()
     load, missed = report["real_time_factor"], sum(report["misses"].values())
     print(
         f"played {report['seconds']:.1f} s, latency {report['latency_samples']} samples, "
@@ -163,11 +169,21 @@ def run_codecs(arguments: argparse.Namespace) -> None:
         )
 
 
+def run_devices(arguments: argparse.Namespace) -> None:
+    found = devices.listing()
+    print(json.dumps(found, indent=2) if arguments.json else devices.table(found))
+
+
 def run_osc(arguments: argparse.Namespace) -> None:
     print(document(), end="")
 
 
 def run_doctor(arguments: argparse.Namespace) -> None:
+    if arguments.loopback:
+        given = _flags(arguments, "rate", "block")
+        measured = devices.loopback(arguments, given.get("rate"), given.get("block"))
+        print(json.dumps(measured) if arguments.json else measured["in_words"])
+        return
     findings = doctor.examine()
     if arguments.json:
         print(json.dumps(findings, indent=2))

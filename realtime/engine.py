@@ -164,6 +164,11 @@ class Engine:
                 self._request = replace(self._request, controls=controls)  # a new worker begins with them
                 self._change(Change(slot, rest, value, at, ticket))
 
+    @property
+    def adapt(self) -> bool:
+        """Whether load.py may step down."""
+        return bool(self.values["adapt"])
+
     def panic(self, ticket: int = 0) -> None:
         """Hear dry, by the ramp of every switch."""
         self.set("monitor", "dry", ticket=ticket)
@@ -290,6 +295,11 @@ class Engine:
     def misses(self) -> dict[str, int]:
         """Holes by kind so far."""
         return misses(self.timeline)
+
+    @property
+    def controls(self) -> dict[int, dict[str, Any]]:
+        """What was set of each slot's controls; what was not is at its default."""
+        return self._request.controls
 
     @property
     def worker_pid(self) -> int | None:

@@ -13,9 +13,11 @@ from typing import Any
 from realtime.audiofile import Reader
 from realtime.console import View
 from realtime.drivers.clock import ClockDriver
+from realtime.drivers.device import DeviceDriver
 from realtime.drivers.file import FileDriver
 from realtime.drivers.loop import LoopDriver, Source
 from realtime.engine import Engine, Settings
+from realtime.load import Load
 from realtime.osc.service import OscService
 from realtime.osc.transport import OscError
 from realtime.recorder import Recorder, recording_directory
@@ -24,6 +26,7 @@ from realtime.timeline import Field
 from realtime.wholefile import FileError, WholeFile, reason
 
 POLL_S = 0.05
+Driver = LoopDriver | DeviceDriver
 
 
 @dataclass(frozen=True)
@@ -31,14 +34,15 @@ class Session:
     """What to play. `schedule` sets parameters at seconds of the stream."""
 
     settings: Settings
-    driver: str  # clock or file
+    driver: str  # device, clock or file
     block: int | str
-    source: Source
+    source: Source | None  # not for device
     seconds: float | None = None
     record: Path | None = None
     report: Path | None = None
     values: dict[str, Any] = field(default_factory=dict)
     schedule: Sequence[tuple[float, str, Any]] = ()
+    card: DeviceDriver | None = None  # opened, for device; `play` stops it
     osc: int | None = None  # port
 
 
@@ -48,6 +52,8 @@ def play(session: Session) -> dict[str, Any]:
     Whatever can be known to fail fails before anything sounds; whatever ends the stream, files are finished.
     """
     with contextlib.ExitStack() as at_end:
+        if session.card:
+            at_end.callback(session.card.stop)
         if session.record:
             played = session.source.path if isinstance(session.source, Reader) else None
             at_end.enter_context(recording_directory(session.record, played))
@@ -88,18 +94,26 @@ def _stream(session: Session, engine: Engine, stopping: threading.Event) -> dict
         view = View(engine, length)
         at_end.callback(view.close)
         view.monitor = engine.values["monitor"]
+        if session.card:
+            view.say(str(session.card.found))
         _serve(session, engine, view, at_end)
         recorder = Recorder(engine.timeline, session.record) if session.record else None
         driver = _driver(session, engine, limit, recorder)
+        load = Load(engine)
         driver.start()
         try:
-            _watch(session, engine, driver, recorder, view, stopping)
+            _watch(session, engine, driver, recorder, view, load, stopping)
         finally:  # also when the terminal is gone
             driver.stop()
             engine.stop()
             if recorder:
                 recorder.finish(driver.taken)
             report = make_report(engine, driver.taken)
+            report["headroom_samples"] = load.lowest_headroom
+            report["steps_down"] = load.steps_down
+            if session.card:
+                report["device"] = facts = session.card.facts
+                report["device_latency_samples"] = facts["device_latency_samples"]
             if session.report:
                 write_report(session.report, report)
     if driver.error:
@@ -119,7 +133,11 @@ def _serve(session: Session, engine: Engine, view: View, at_end: contextlib.Exit
             view.say(str(error))
 
 
-def _driver(session: Session, engine: Engine, limit: int | None, recorder: Recorder | None) -> LoopDriver:
+def _driver(session: Session, engine: Engine, limit: int | None, recorder: Recorder | None) -> Driver:
+    if session.card:
+        session.card.attach(engine.timeline, limit)
+        return session.card
+    assert session.source is not None
     if session.driver == "file":
         after_block = recorder.poll if recorder else lambda taken: None
         return FileDriver(engine.host, session.source, session.block, limit=limit, after_block=after_block)
@@ -129,9 +147,10 @@ def _driver(session: Session, engine: Engine, limit: int | None, recorder: Recor
 def _watch(
     session: Session,
     engine: Engine,
-    driver: LoopDriver,
+    driver: Driver,
     recorder: Recorder | None,
     view: View,
+    load: Load,
     stopping: threading.Event,
 ) -> None:
     """Everything that is not audio, some 20 times a second, until the stream ends."""
@@ -142,8 +161,9 @@ def _watch(
             _, name, value = schedule.pop(0)
             engine.set(name, value)
         view.monitor = engine.values["monitor"]
-        if message := engine.watch():
-            view.say(message)
+        for message in (engine.watch(), driver.watch(), load.poll()):
+            if message:
+                view.say(message)
         if recorder and session.driver != "file":  # there the driver's own thread does it
             failed_before = recorder.error
             recorder.poll(driver.taken)

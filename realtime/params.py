@@ -45,6 +45,7 @@ PARAMETERS: dict[str, Parameter] = {
             "fill", str, "dry", "block", "what a hole is filled with", choices=("dry", "silence"), path="monitor/fill"
         ),
         Parameter("limiter", bool, True, "frame", "keep wet below full scale"),
+        Parameter("adapt", bool, False, "block", "step down by itself when compute is short, and up again"),
         *_slot("a", "opus:6"),
         *_slot("b", "opus:24"),
         Parameter("rate", int, 48_000, "restart", "sample rate of the stream", 8_000, 192_000, unit="Hz"),

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 from benchmarks.latency import lag
 from models import checkpoint
@@ -18,6 +19,7 @@ from realtime.cli import main
 from tests.lockstep import noise
 
 RATE = 48_000
+torch.set_num_threads(1)  # as in tests/small_codec.py
 
 
 @pytest.fixture(scope="module")
@@ -129,8 +131,6 @@ def test_what_is_no_checkpoint_is_one_line(clip: str, tmp_path: Path, capsys: py
 def test_convert_makes_a_checkpoint_that_plays(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import torch
-
     config = CoDiCodecConfig.tiny()
     monkeypatch.setattr(CoDiCodecConfig, "official", classmethod(lambda cls: config))
     network = CoDiCodecNetwork(config).randomise(3)

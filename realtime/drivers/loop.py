@@ -55,6 +55,10 @@ class LoopDriver:
     def running(self) -> bool:
         return self._thread.is_alive()
 
+    def watch(self) -> str | None:
+        """What happened to the driver that a player should know; nothing ever does here."""
+        return None
+
     def _pace(self, count: int) -> None:
         """Return when the block before has been played and the next one, of `count` samples, is due."""
         raise NotImplementedError
