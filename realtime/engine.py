@@ -62,7 +62,7 @@ class Engine:
         self._lock = threading.RLock()  # over links, request and values; held for moments only
         self._held: dict[tuple[int, str, int | None], Change] = {}  # for when the worker has read what it has
         self._listeners: list[Callable[[object], None]] = []
-        self._groups: frozenset[str] = frozenset()
+        self._wanted: dict[str, frozenset[str]] = {}  # per asker: what listeners are to hear of each frame
         self._asked: dict[int, tuple[str, int]] = {}  # per slot: the codec that is being loaded, and the ticket
         self._begins: dict[int, int] = {}  # per slot: the ticket of who wants to know when its codec is heard
         self.values: dict[str, Any] = {name: row.default for name, row in PARAMETERS.items()}
@@ -98,10 +98,18 @@ class Engine:
         """End the worker and the stream; the timeline stays readable until `close`."""
         for link in (self._link, self._next and self._next[0]):
             if link:
+                link.release()
+                self._drain(link)
                 link.stop()
         self._link = self._next = None
         if hasattr(self, "host"):
             self.host.finish()
+
+    def _drain(self, link: Link) -> None:
+        """Hear the last of what a worker that was released had to say."""
+        with contextlib.suppress(EOFError, OSError):
+            while link.news.poll(0.05):
+                self._hear(link, link.news.recv())
 
     def close(self) -> None:
         """Stop, and remove the timeline."""
@@ -173,13 +181,16 @@ class Engine:
         """Hear dry, by the ramp of every switch."""
         self.set("monitor", "dry", ticket=ticket)
 
-    def stream(self, groups: frozenset[str]) -> None:
-        """Have listeners hear Encoded of each frame; with its tokens or latents if `groups` names them."""
+    def stream(self, groups: frozenset[str], asker: str = "osc") -> None:
+        """Have listeners hear Encoded of each frame; with its tokens or latents if any asker's groups name them."""
         with self._lock:
-            if groups != self._groups:
-                self._groups = groups
-                if not self._attach_pending:
-                    self._tell(Stream(groups))
+            before = self._groups()
+            self._wanted[asker] = groups
+            if self._groups() != before and not self._attach_pending:
+                self._tell(Stream(self._groups()))
+
+    def _groups(self) -> frozenset[str]:
+        return frozenset().union(*self._wanted.values())
 
     def listen(self, listener: Callable[[object], None]) -> None:
         """Call this with each event of news.py, in the thread that brought it on or that pumps."""
@@ -338,8 +349,8 @@ class Engine:
         self._attached += 1
         self._tell(Attach(self.timeline.path, self._attached))
         self._link.sent = self._link.taken = 0  # it counts from here
-        if self._groups:
-            self._tell(Stream(self._groups))
+        if groups := self._groups():
+            self._tell(Stream(groups))
 
     def _wait_attached(self) -> None:
         """Until the worker has acknowledged the stream, so that its first sample finds it there."""

@@ -72,7 +72,9 @@ class Link:
         return bool(self.process.is_alive() if self.process else self.thread and self.thread.is_alive())
 
     def release(self) -> None:
-        """Have it let go of the timeline; its end is not waited for."""
+        """Have it let go of the timeline; its end is not waited for. Nothing while it loads: it would not hear."""
+        if not self._listening:
+            return
         with contextlib.suppress(BrokenPipeError, ConnectionResetError, EOFError, OSError):
             self.connection.send(Stop())
             if self.connection.poll(STOP_TIMEOUT_S):

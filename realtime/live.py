@@ -22,6 +22,7 @@ from realtime.osc.service import OscService
 from realtime.osc.transport import OscError
 from realtime.recorder import Recorder, recording_directory
 from realtime.signals import stop_event
+from realtime.taping import Taping
 from realtime.timeline import Field
 from realtime.wholefile import FileError, WholeFile, reason
 
@@ -98,6 +99,7 @@ def _stream(session: Session, engine: Engine, stopping: threading.Event) -> dict
             view.say(str(session.card.found))
         _serve(session, engine, view, at_end)
         recorder = Recorder(engine.timeline, session.record) if session.record else None
+        tapes = Taping(engine, session.record) if session.record else None
         driver = _driver(session, engine, limit, recorder)
         load = Load(engine)
         driver.start()
@@ -108,6 +110,8 @@ def _stream(session: Session, engine: Engine, stopping: threading.Event) -> dict
             engine.stop()
             if recorder:
                 recorder.finish(driver.taken)
+            if tapes:
+                tapes.finish()
             report = make_report(engine, driver.taken)
             report["headroom_samples"] = load.lowest_headroom
             report["steps_down"] = load.steps_down
@@ -120,6 +124,8 @@ def _stream(session: Session, engine: Engine, stopping: threading.Event) -> dict
         raise driver.error
     if recorder and recorder.error:
         raise recorder.error
+    if tapes and tapes.error:
+        raise FileError(tapes.error)
     return report
 
 

@@ -17,6 +17,7 @@ from realtime.timeline import Field, Timeline
 from realtime.wholefile import FileError, check_replaceable, reason, same_file
 
 FILES = {"dry": "input.wav", "a": "a.wav", "b": "b.wav", "monitor": "monitor.wav"}
+TAPES = ("a.tape", "b.tape")  # taping.py
 
 
 @contextlib.contextmanager
@@ -32,7 +33,7 @@ def recording_directory(directory: Path, source: Path | None) -> Iterator[None]:
             directory.mkdir(parents=True, exist_ok=True)
             if not os.access(directory, os.W_OK):
                 raise OSError(0, "not writable")
-            for name in FILES.values():
+            for name in (*FILES.values(), *TAPES):
                 check_replaceable(directory / name)
         except (OSError, ValueError) as error:
             raise FileError(

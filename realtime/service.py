@@ -22,13 +22,14 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from models.codec import CodecError
+from models.codec import CodecError, CodecSpec
 from models.load import load
 from realtime.lane import Lane
 from realtime.latency import Need
 from realtime.limiter import LOOKAHEAD as LIMITER_LOOKAHEAD
 from realtime.news import Change, Postman, Taken
 from realtime.priority import raise_priority
+from realtime.tape import codec_hash
 from realtime.timeline import Field, Timeline
 from realtime.worker import OFFLINE_POLL_S, POLL_S, Worker
 
@@ -52,6 +53,8 @@ class Playing:
     slot: int
     codec: str
     path: str
+    spec: CodecSpec
+    config_hash: bytes  # as a tape keeps it
 
 
 @dataclass(frozen=True)
@@ -131,7 +134,8 @@ def describe(lanes: Sequence[Lane], compute_s: Sequence[float]) -> Ready:
                     compute_s=seconds,
                 )
             )
-            playing.append(Playing(outlet.slot, lane.codec.spec.name, outlet.path))
+            spec = lane.codec.spec
+            playing.append(Playing(outlet.slot, spec.name, outlet.path, spec, codec_hash(lane.codec)))
     load = sum(seconds * lane.rate / lane.hop for lane, seconds in zip(lanes, compute_s, strict=True))
     remarks = [f"{lane.codec.spec.name}: {lane.codec.reason}" for lane in lanes if hasattr(lane.codec, "reason")]
     return Ready(tuple(needs), tuple(playing), load, tuple(remarks))

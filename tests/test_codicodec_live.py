@@ -79,6 +79,17 @@ def test_a_tape_decoded_twice_is_the_same_and_is_what_was_rendered(weights: str,
         assert np.abs(played[0][:length] - read(rendered)[:length]).max() < tolerance
 
 
+def test_a_live_tape_plays_what_the_slot_played(weights: str, clip: str, tmp_path: Path) -> None:
+    live(weights, clip, tmp_path)
+    for slot, tolerance in (("a", 0.02), ("b", 1e-6)):  # latents are float16 on the tape
+        out = tmp_path / f"{slot}.played.wav"
+        assert main(["play", str(tmp_path / f"{slot}.tape"), str(out), "--codec", weights]) == 0
+        played, recorded = read(out), read(tmp_path / f"{slot}.wav")
+        length = min(len(played), len(recorded))
+        assert length > 4_500
+        assert np.abs(played[:length] - recorded[:length]).max() < tolerance
+
+
 def test_parallel_rendering_has_the_inputs_length_at_its_rate(weights: str, tmp_path: Path) -> None:
     soundfile.write(tmp_path / "clip.wav", 0.3 * noise(9_001), 44_100, subtype="FLOAT")
     out = tmp_path / "out.wav"

@@ -1,0 +1,68 @@
+"""Tapes of a stream while it plays: what each slot would send, tokens or latents, as its decoder got them.
+
+`a.tape` and `b.tape` beside the recordings; `verdigris play` makes sound of them. A slot's tape ends where its codec is
+changed; a frame that was lost leaves a gap in the numbers, which are those of the stream and not of the encoder.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from models.codec import CodecError, Frame
+from realtime.engine import Engine
+from realtime.news import Encoded, Loaded
+from realtime.service import Playing
+from realtime.tape import TapeHeader, TapeWriter
+from realtime.timeline import SLOTS
+
+
+class Taping:
+    """Writes tapes until `finish`. Made before the stream starts; written by whoever pumps the engine."""
+
+    def __init__(self, engine: Engine, directory: Path) -> None:
+        """Slots whose codec has no tokens get no tape. OSError if one cannot be written."""
+        self.error: str | None = None
+        self._engine = engine
+        self._slots = {p.slot: p for p in engine.playing if p.spec.tokens}
+        self._writers = {
+            slot: TapeWriter(directory / f"{SLOTS[slot]}.tape", self._header(playing))
+            for slot, playing in self._slots.items()
+        }
+        if self._writers:
+            engine.listen(self._hear)
+            engine.stream(frozenset({"tokens", "latents"}), asker="tape")
+
+    def finish(self) -> None:
+        """Close them; they can be read up to the last frame at any time before."""
+        for slot in list(self._writers):
+            self._close(slot)
+
+    def _header(self, playing: Playing) -> TapeHeader:
+        values, name = self._engine.values, SLOTS[playing.slot]
+        kind = "latents" if playing.path == "continuous" else "tokens"
+        steps, noise, seed = (values[f"{name}.{key}"] for key in ("steps", "context_noise", "seed"))
+        return TapeHeader.of(playing.spec, kind, self._engine.plan.latency, seed, steps, noise, playing.config_hash)
+
+    def _hear(self, event: object) -> None:
+        if isinstance(event, Loaded) and not event.reason:
+            self._close(event.slot)
+        if not isinstance(event, Encoded) or event.slot not in self._writers:
+            return
+        tokens = np.empty(0, np.int32) if event.tokens is None else event.tokens
+        try:
+            self._writers[event.slot].write(Frame(self._number(event), tokens, event.latent, event.bits))
+        except (OSError, CodecError) as error:
+            self.error = f"the tape of slot {SLOTS[event.slot].upper()} ends here ({error})"
+            self._close(event.slot)
+
+    def _number(self, event: Encoded) -> int:
+        """The frame's place in the stream: it is heard L after its hop's first sample, less the look-ahead."""
+        spec, rate = self._slots[event.slot].spec, self._engine.settings.rate
+        start = (event.audible - self._engine.plan.latency) * spec.sample_rate / rate
+        return round((start + spec.lookahead * (start > 0)) / spec.hop)
+
+    def _close(self, slot: int) -> None:
+        if writer := self._writers.pop(slot, None):
+            writer.close()
