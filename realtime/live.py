@@ -34,7 +34,7 @@ class Session:
     settings: Settings
     driver: str  # device, clock or file
     block: int | str
-    source: Source | None  # not for device
+    source: Source | None  # None: what comes into the card
     seconds: float | None = None
     record: Path | None = None
     report: Path | None = None
@@ -121,6 +121,8 @@ def _stream(session: Session, engine: Engine, stopping: threading.Event) -> dict
 
 def _driver(session: Session, engine: Engine, limit: int | None, recorder: Recorder | None) -> Driver:
     if session.card:
+        if isinstance(session.source, Reader) and session.source.length is not None:
+            limit = min(session.source.length, session.source.length if limit is None else limit)
         session.card.attach(engine.timeline, limit)
         return session.card
     assert session.source is not None

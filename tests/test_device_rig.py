@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from realtime.drivers.cards import Choice
 from realtime.drivers.device import DeviceDriver
@@ -364,6 +365,28 @@ def test_doctor_measures_the_round_trip_through_a_cable_to_the_sample() -> None:
         with application("doctor", "--loopback") as program:  # no cable
             output, _ = program.communicate(timeout=60)
         assert "nothing of what JACK:system played came back" in output
+
+
+def test_a_file_is_heard_by_the_card_to_its_end(tmp_path: Path) -> None:
+    x = np.random.default_rng(0).uniform(-0.5, 0.5, (6 * RATE, 2)).astype(np.float32)
+    source, report = tmp_path / "in.wav", tmp_path / "report.json"
+    soundfile.write(source, x, RATE, subtype="FLOAT")
+    arguments = ["--driver", "device", "--input", str(source), "--monitor", "dry", "--report", str(report)]
+    with Server(256, inputs=0) as server, application("live", *arguments) as program:
+        assert program.stdout
+        next(line for line in program.stdout if line.startswith("JACK:system"))  # tried, and about to play
+        meter = Meter(server)
+        try:
+            meter.connect(inputs=False)
+            record, disturbed = meter.pass_through(np.zeros((3 * RATE, 2), np.float32))
+        finally:
+            meter.close()
+        output, _ = program.communicate(timeout=60)
+    assert program.returncode == 0, output
+    assert json.loads(report.read_text())["seconds"] == 6.0
+    heard = record[-RATE:]  # full level by then; where in x, the record itself tells
+    first = int(np.flatnonzero((x == heard[0]).all(axis=1))[0])
+    assert np.array_equal(heard, x[first : first + RATE]) or disturbed
 
 
 @pytest.mark.soak

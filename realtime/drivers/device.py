@@ -31,7 +31,7 @@ from realtime.signals import held_for_child
 from realtime.timeline import Field, Timeline
 
 POLL_S = 0.05
-LOST_S = 1.0  # no block for so long: the card is gone, whatever its back end says
+LOST_S = 2.0  # no block for so long: the card is gone, whatever its back end says
 OPEN_S = 30.0
 STOP_S = 2.0
 RESPAWN_S = 5.0
