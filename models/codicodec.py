@@ -18,6 +18,7 @@ import torch
 from models.codec import Audio, CodecError, CodecSpec, Controls, Decoder, Frame
 from models.decoding import Conditions, Progress
 from models.network import CoDiCodecNetwork
+from models.placement import use_threads
 from models.spectral import Spectral
 from models.streaming import StreamDecoder, StreamEncoder, decode_together
 from models.whole import as_stereo, decode_file, encode_file
@@ -52,6 +53,11 @@ class CoDiCodec:
         )
         self._spectral = Spectral(config)
         self._conditions = Conditions(network)
+
+    def tune(self) -> None:
+        """For live use: as many threads as are faster here and now; process-wide; may change the last bit."""
+        if self.network.device.type == "cpu":
+            self.reason += f", {use_threads(self.network)} thread(s)"
 
     def open_encoder(self) -> StreamEncoder:
         return StreamEncoder(self.network, self._spectral, self.spec)

@@ -35,8 +35,6 @@ def place(network: CoDiCodecNetwork, device: str | None = None, precision: str |
         raise CodecError(f'precision "{precision}" not known; give one of {PRECISIONS}.')
     chosen, why = choose_device(device)
     network.to(chosen)
-    if chosen.type == "cpu":
-        why += f", {use_threads(network)} thread(s)"
     if chosen.type == "cuda":
         torch.backends.cudnn.allow_tf32 = False  # float32 means float32; process-wide
     if precision == "float32":
@@ -74,7 +72,7 @@ def use_threads(network: CoDiCodecNetwork) -> int:
     """Have torch use every core if that is clearly faster here and now, else one thread; process-wide.
 
     Threads wait for each other many times in a frame. On a machine that is busy with other things, two of them were
-    seen to take twenty times as long as one.
+    seen to take twenty times as long as one. Another number of threads may change results in the last bit.
     """
     cores = os.cpu_count() or 1
     torch.set_num_threads(cores)

@@ -126,10 +126,16 @@ def describe(lanes: Sequence[Lane], compute_s: Sequence[float]) -> Ready:
     return Ready(tuple(needs), tuple(playing), load, tuple(remarks))
 
 
-def serve(connection: Connection, request: Request) -> None:
-    """Answer with Ready or Failed, then work until Stop comes or the pipe is closed."""
+def serve(connection: Connection, request: Request, *, tune: bool = False) -> None:
+    """Answer with Ready or Failed, then work until Stop comes or the pipe is closed.
+
+    With `tune`, codecs that can suit themselves to the machine do, at the price of the last bit of their results.
+    """
     try:
         lanes = open_lanes(request)
+        for lane in lanes if tune else ():
+            if hasattr(lane.codec, "tune"):
+                lane.codec.tune()
         compute_s = [lane.warm_up() for lane in lanes]
     except CodecError as error:
         connection.send(Failed(str(error)))
@@ -151,7 +157,7 @@ def serve_process(connection: Connection, request: Request) -> None:
     sys.setswitchinterval(0.0005)
     raise_priority()
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the engine is gone: no reason to go on
-        serve(connection, request)
+        serve(connection, request, tune=True)
 
 
 def _work(connection: Connection, request: Request, lanes: list[Lane], attach: Attach) -> None:
