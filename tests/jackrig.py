@@ -18,6 +18,7 @@ import subprocess
 import time
 from dataclasses import dataclass
 from enum import IntEnum
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -103,6 +104,8 @@ class Server:
             self.process.wait(5)
         except subprocess.TimeoutExpired:
             self.kill()
+        for left in Path("/dev/shm").glob(f"jack*{self.name}_*"):  # by servers and clients that were killed
+            left.unlink(missing_ok=True)
         self.restore()
 
 
