@@ -60,7 +60,10 @@ def run_live(arguments: argparse.Namespace, schedule: Sequence[tuple[float, str,
     if arguments.input:
         audiofile.check(arguments.input, seconds)
     card = devices.card_for(arguments, fixed.get("rate"), fixed.get("block"))
-    source = None if card else Reader(arguments.input or CLIP, fixed.get("rate"), loop=arguments.input is None)
+    source = None
+    if card is None or arguments.input:  # a card plays the file itself; here it tells its length
+        rate = card.found.rate if card else fixed.get("rate")
+        source = Reader(arguments.input or CLIP, rate, loop=arguments.input is None)
     settings = Settings(
         rate=card.found.rate if card else source.rate if source else 0,
         block=card.found.block if card else 1024 if random else fixed.get("block", PARAMETERS["block"].default),

@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from realtime.drivers.border import compile_callback
-from realtime.drivers.cards import DEFAULT, Choice, choose, remember, remember_round_trip
+from realtime.drivers.cards import BY_SYSTEM, DEFAULT, Choice, choose, remember, remember_round_trip
 from realtime.drivers.device import DeviceDriver
 from realtime.drivers.opening import Request, plan_opening, probe
 from realtime.drivers.portaudio import CardError, cards, rates
@@ -27,8 +27,6 @@ def card_for(arguments: argparse.Namespace, rate: int | None, block: int | None)
         raise ParameterError(f"--driver {arguments.driver} plays by no card. Leave out the card, or --driver.")
     if arguments.driver not in (None, "device") or (arguments.input is not None and not asked):
         return None
-    if arguments.input is not None:
-        raise ParameterError("--driver device plays what comes into the card. Leave out --input, or --driver device.")
     if arguments.block == "random":
         if asked:
             raise ParameterError("--block random is not for cards. Pass a number of samples, or --driver clock.")
@@ -42,6 +40,8 @@ def card_for(arguments: argparse.Namespace, rate: int | None, block: int | None)
             raise
         print(f"playing by the clock, without a sound card: {error}")
         return None
+    if not asked and found.source and found.why == BY_SYSTEM:
+        print("playing what the system's own input hears: use headphones, or it may howl")
     if choice != Choice():
         remember(Choice(_kept(choice.input, found.source), _kept(choice.output, found.sink)))
     return driver
@@ -55,6 +55,7 @@ def _request(arguments: argparse.Namespace, rate: int | None, block: int | None)
         block=block,
         inputs=_channels("--input-channels", arguments.input_channels),
         outputs=_channels("--output-channels", arguments.output_channels),
+        feed=getattr(arguments, "input", None),
     )
 
 

@@ -37,7 +37,7 @@ class Session:
     settings: Settings
     driver: str  # device, clock or file
     block: int | str
-    source: Source | None  # not for device
+    source: Source | None  # None: what comes into the card
     seconds: float | None = None
     record: Path | None = None
     report: Path | None = None
@@ -141,6 +141,8 @@ def _serve(session: Session, engine: Engine, view: View, at_end: contextlib.Exit
 
 def _driver(session: Session, engine: Engine, limit: int | None, recorder: Recorder | None) -> Driver:
     if session.card:
+        if isinstance(session.source, Reader) and session.source.length is not None:
+            limit = min(session.source.length, session.source.length if limit is None else limit)
         session.card.attach(engine.timeline, limit)
         return session.card
     assert session.source is not None

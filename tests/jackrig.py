@@ -18,6 +18,7 @@ import subprocess
 import time
 from dataclasses import dataclass
 from enum import IntEnum
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -103,6 +104,8 @@ class Server:
             self.process.wait(5)
         except subprocess.TimeoutExpired:
             self.kill()
+        for left in Path("/dev/shm").glob(f"jack*{self.name}_*"):  # by servers and clients that were killed
+            left.unlink(missing_ok=True)
         self.restore()
 
 
@@ -158,14 +161,14 @@ class Meter:
     def _count(self, delay: float) -> None:
         self.xruns += 1
 
-    def connect(self, timeout: float = 20.0) -> None:
-        """Take the program's ports from the card to the meter, once they are there."""
+    def connect(self, timeout: float = 20.0, *, inputs: bool = True) -> None:
+        """Take the program's ports from the card to the meter, once they are there; `inputs` if it has some."""
         deadline = time.monotonic() + timeout
         while True:
             ports = [p for p in self.client.get_ports() if not p.name.startswith(("system:", f"{self.client.name}:"))]
             heard = [p for p in ports if p.is_output and p.is_audio]
             fed = [p for p in ports if p.is_input and p.is_audio]
-            if len(heard) >= 2 and len(fed) >= 2:
+            if len(heard) >= 2 and len(fed) >= 2 * inputs:
                 break
             assert time.monotonic() < deadline, f"no program under test among {ports}"
             time.sleep(0.02)
@@ -174,7 +177,8 @@ class Meter:
                 pair = (port, other) if port.is_output else (other, port)
                 self.client.disconnect(*pair)
         for c in range(2):
-            self.client.connect(self.client.outports[c], fed[c])
+            if inputs:
+                self.client.connect(self.client.outports[c], fed[c])
             self.client.connect(heard[c], self.client.inports[c])
         time.sleep(0.1)
 

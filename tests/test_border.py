@@ -82,6 +82,25 @@ def test_a_card_without_inputs_plays(timeline: Timeline) -> None:
     assert timeline.load(Field.PLAYED_END) == 2000
 
 
+def test_a_feed_is_played_in_place_of_the_cards_input(timeline: Timeline) -> None:
+    x, at = noise(200_000), 0
+
+    def read(count: int) -> np.ndarray:
+        nonlocal at
+        at += (piece := x[at : at + min(count, 30_000)].T).shape[1]
+        return piece
+
+    border = at_full_level(Border(None, (0, 1), HostSide(timeline)))
+    border.feed_from(0)
+    played = []
+    for _ in range(21):
+        border.feed(read)
+        played.append(call(border, np.zeros((10_000, 0), np.float32), [700]))
+    y = np.concatenate(played)
+    assert np.array_equal(y[L : L + 200_000], x)
+    assert not y[L + 200_000 :].any()
+
+
 def test_output_is_muted_then_faded_in_without_a_step_then_untouched(timeline: Timeline) -> None:
     border, x = Border((0, 1), (0, 1), HostSide(timeline)), np.ones((12_000, 2), np.float32)
     border.open_up(muted=L + 1000)

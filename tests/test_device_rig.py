@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from realtime.drivers.cards import Choice
 from realtime.drivers.device import DeviceDriver
@@ -26,7 +27,7 @@ from realtime.drivers.opening import Request
 from realtime.engine import Engine, Settings
 from realtime.timeline import Field
 from tests.conftest import ROOT
-from tests.jackrig import RATE, Cable, Meter, Server, need_jack
+from tests.jackrig import RATE, Cable, Meter, Server, Slot, need_jack
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
@@ -288,50 +289,77 @@ def test_a_server_that_goes_and_comes_back_is_announced_and_played_again(blow: s
         assert instrument.driver.facts["losses"] == 1
 
 
+def count_idle(answer: Connection) -> None:
+    """In a process of its own: what a server and a client lose that have nothing to do, until something comes."""
+    with Server(256) as server:
+        meter = Meter(server, "idle")
+        answer.send("ready")
+        before = meter.xruns + int(meter.memory[Slot.JUMPS])
+        answer.recv()
+        answer.send(meter.xruns + int(meter.memory[Slot.JUMPS]) - before)
+        meter.close()
+
+
+@contextmanager
+def load_on(instrument: Instrument) -> Iterator[Connection]:
+    """A CPU hog, a pure-Python hog in this process, 2000 messages a second; beside it a server with an idle client."""
+    stop = threading.Event()
+    answer, theirs = multiprocessing.get_context("spawn").Pipe()
+    idle = multiprocessing.get_context("spawn").Process(target=count_idle, args=(theirs,))
+    idle.start()
+    assert answer.recv() == "ready"
+    program = "while True: sum(i * i for i in range(1000))"
+    hog = subprocess.Popen([sys.executable, "-c", program])
+
+    def hail() -> None:
+        while not stop.wait(0.01):
+            for i in range(20):
+                instrument.engine.set("a.steps", 1 + i % 8)
+
+    threads = [
+        threading.Thread(target=hail),
+        threading.Thread(target=lambda: [sum(range(1000)) for _ in iter(stop.is_set, True)]),
+    ]
+    try:
+        for thread in threads:
+            thread.start()
+        yield answer
+    finally:
+        stop.set()
+        hog.kill()
+        hog.wait()
+        for thread in threads:
+            thread.join()
+        idle.join(10)
+        idle.kill()
+
+
 def stress(seconds: float) -> None:
-    """A numbered signal through the card, beside hogs and a hail of control messages."""
+    """A numbered signal through the card: each sample says where it belongs."""
+    size = int(seconds * RATE)
+    play = np.empty((size, 2), np.float32)
+    play[:, 0] = np.arange(1, size + 1) / np.float32(1 << 24)  # exact in float32, below full scale
+    play[:, 1] = -play[:, 0]
     with rig(256) as (server, instrument, meter):
-        stop = threading.Event()
-        program = "while True: sum(i * i for i in range(1000))"
-        hogs = [subprocess.Popen(["nice", "-n", "5", sys.executable, "-c", program]) for _ in range(2)]
-
-        def hail() -> None:
-            while not stop.wait(0.01):
-                for i in range(20):  # 2000 a second
-                    instrument.engine.set("a.steps", 1 + i % 8)
-
-        spin = threading.Thread(target=lambda: [sum(range(1000)) for _ in iter(stop.is_set, True)])
-        threads = [threading.Thread(target=hail), spin]
-        try:
-            for thread in threads:
-                thread.start()
-            size = int(seconds * RATE)
-            play = np.empty((size, 2), np.float32)
-            play[:, 0] = np.arange(1, size + 1) / np.float32(1 << 24)  # exact in float32, below full scale
-            play[:, 1] = -play[:, 0]
-            record, disturbed = meter.pass_through(play)
-        finally:
-            stop.set()
-            for hog in hogs:
-                hog.kill()
-                hog.wait()
-            for thread in threads:
-                thread.join()
-        numbers = np.rint(record[:, 0].astype(np.float64) * (1 << 24)).astype(np.int64)
-        assert np.array_equal(record[:, 1], -record[:, 0])
         lag = instrument.latency + server.period
-        at = np.arange(size)
-        expected = np.maximum(at - lag + 1, 0)
-        wrong = numbers != expected
-        # where the server lost periods there is silence, and what comes after keeps its distance
-        lost = disturbed + sum(instrument.driver.facts["xruns"].values()) + instrument.engine.misses()["xrun"]
-        print(
-            f"{seconds:.0f} s: {int(wrong.sum())} samples wrong, rig disturbed {disturbed}, {instrument.driver.facts}"
-        )
-        if lost == 0:
-            assert not wrong.any()
-        else:
-            assert not numbers[wrong].any() or wrong.sum() <= 2 * server.period * lost
+        for _attempt in range(3):
+            with load_on(instrument) as idle:
+                record, disturbed = meter.pass_through(play)
+                idle.send("enough")
+                usual = idle.recv()
+            numbers = np.rint(record[:, 0].astype(np.float64) * (1 << 24)).astype(np.int64)
+            wrong = numbers != np.maximum(np.arange(size) - lag + 1, 0)
+            wrong[:lag] = False  # what was played before
+            print(
+                f"{seconds:.0f} s: {int(wrong.sum())} samples wrong, {disturbed} xruns, {usual} beside an idle client"
+            )
+            assert np.array_equal(record[:, 1], -record[:, 0])
+            # where the server lost a period there is silence on its way in or out; what comes after keeps its distance
+            assert not numbers[wrong].any()
+            assert wrong.sum() <= 2 * server.period * disturbed
+            if disturbed <= usual + 10:  # else the machine stalled on one of two servers alone: again
+                break
+        assert disturbed <= usual + 10
         found = meter.steady(instrument.latency + 4096)
         assert (found.samples, found.residual) == (lag, 0)
 
@@ -364,6 +392,28 @@ def test_doctor_measures_the_round_trip_through_a_cable_to_the_sample() -> None:
         with application("doctor", "--loopback") as program:  # no cable
             output, _ = program.communicate(timeout=60)
         assert "nothing of what JACK:system played came back" in output
+
+
+def test_a_file_is_heard_by_the_card_to_its_end(tmp_path: Path) -> None:
+    x = np.random.default_rng(0).uniform(-0.5, 0.5, (6 * RATE, 2)).astype(np.float32)
+    source, report = tmp_path / "in.wav", tmp_path / "report.json"
+    soundfile.write(source, x, RATE, subtype="FLOAT")
+    arguments = ["--driver", "device", "--input", str(source), "--monitor", "dry", "--report", str(report)]
+    with Server(256, inputs=0) as server, application("live", *arguments) as program:
+        assert program.stdout
+        next(line for line in program.stdout if line.startswith("JACK:system"))  # tried, and about to play
+        meter = Meter(server)
+        try:
+            meter.connect(inputs=False)
+            record, disturbed = meter.pass_through(np.zeros((3 * RATE, 2), np.float32))
+        finally:
+            meter.close()
+        output, _ = program.communicate(timeout=60)
+    assert program.returncode == 0, output
+    assert json.loads(report.read_text())["seconds"] == 6.0
+    heard = record[-RATE:]  # full level by then; where in x, the record itself tells
+    first = int(np.flatnonzero((x == heard[0]).all(axis=1))[0])
+    assert np.array_equal(heard, x[first : first + RATE]) or disturbed
 
 
 @pytest.mark.soak

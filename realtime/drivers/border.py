@@ -14,6 +14,7 @@ from __future__ import annotations
 import ctypes
 import sys
 import time
+from collections.abc import Callable
 from enum import IntEnum
 from functools import lru_cache
 from typing import Any
@@ -30,6 +31,7 @@ from realtime.timeline import RINGS, Field
 
 _FLOATS, _DOUBLES, _INTEGERS = (ctypes.POINTER(t) for t in (ctypes.c_float, ctypes.c_double, ctypes.c_int64))
 FADE_IN = 4096  # samples; a power of two, so that every step is exact
+FEED_SAMPLES = 1 << 16
 PIECE = 1024  # samples worked on at once; larger blocks are played in pieces
 CHANNELS = 2  # of the host side
 
@@ -50,6 +52,8 @@ class Memory(IntEnum):
     OUT_RIGHT = 10
     TARGET = 11  # level to move to, of FADE_IN
     CLOCK_OFFSET = 12  # ns from the stream's clock to the monotonic one, where the system has no clock to call
+    FEED = 13  # address of float32 [FEED_SAMPLES, 2], taken in place of the card's input; 0: none
+    FEED_END = 14  # sample before which it is filled
     LEVEL = 32
     MUTED = 33  # samples of silence left
     BLOCKS = 34
@@ -61,6 +65,7 @@ class Memory(IntEnum):
     SECONDS = 40  # of the clock, scratch
     NANOSECONDS = 41
     SAMPLES = 42  # in all blocks
+    FEED_AT = 43  # sample of the feed to take next
     SIZE = 64
 
 
@@ -87,6 +92,7 @@ _KINDS, _CLOCK, _SAMPLES, _SIZE = (
     int(Memory.SAMPLES),
     int(Memory.SIZE),
 )
+_FEED, _FEED_END, _FEED_AT = int(Memory.FEED), int(Memory.FEED_END), int(Memory.FEED_AT)
 _HEADER_SIZE, _STATE_SIZE, _ALL_RINGS, _HOST_XRUNS = 512, int(State.SIZE), RINGS, int(Field.XRUNS)
 _ALL_XRUNS = 15  # the four flags; a fifth says that the output is being primed, which is no loss
 
@@ -129,13 +135,27 @@ def _fade(memory, out, size):  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always")
+def _take_feed(memory, inp, size):  # type: ignore[no-untyped-def]
+    """The next of the feed, silence where it has none."""
+    feed = carray(_floats_at(memory[_FEED]), (FEED_SAMPLES, CHANNELS))
+    at, end = memory[_FEED_AT], load_acquire(memory.ctypes.data + 8 * _FEED_END)
+    for i in range(size):
+        for c in range(CHANNELS):
+            inp[i, c] = feed[(at + i) & (FEED_SAMPLES - 1), c] if at + i < end else np.float32(0.0)
+    store_release(memory.ctypes.data + 8 * _FEED_AT, at + size)
+
+
+@njit(inline="always")
 def _play_piece(memory, card_in, card_out, start, size, now_ns):  # type: ignore[no-untyped-def]
     scratch = carray(_floats_at(memory[_SCRATCH]), (2, PIECE, CHANNELS))
     inp, out = scratch[0, :size], scratch[1, :size]
-    for c in range(CHANNELS):
-        channel = memory[_IN + c]
-        for i in range(size):
-            inp[i, c] = card_in[start + i, channel] if memory[_INPUTS] else np.float32(0.0)
+    if memory[_FEED]:
+        _take_feed(memory, inp, size)
+    else:
+        for c in range(CHANNELS):
+            channel = memory[_IN + c]
+            for i in range(size):
+                inp[i, c] = card_in[start + i, channel] if memory[_INPUTS] else np.float32(0.0)
     header = carray(_integers_at(memory[_HEADER]), (_HEADER_SIZE,))
     rings = carray(_floats_at(memory[_RINGS]), (_ALL_RINGS, CHANNELS, memory[_CAPACITY]))
     state = carray(_integers_at(memory[_STATE]), (_STATE_SIZE,))
@@ -232,6 +252,20 @@ class Border:
         """Begin to go down to silence; LEVEL is 0 when that is done."""
         self.memory[Memory.TARGET] = 0
 
+    def feed_from(self, start: int) -> None:
+        """Take input from `feed`, not from the card, beginning at sample `start`. While no stream runs."""
+        self._feed = np.zeros((FEED_SAMPLES, CHANNELS), np.float32)
+        self.memory[Memory.FEED_AT] = self.memory[Memory.FEED_END] = start
+        self.memory[Memory.FEED] = self._feed.ctypes.data
+
+    def feed(self, read: Callable[[int], npt.NDArray[np.float32]]) -> None:
+        """Fill the feed with what `read(count)` gives, [2, n <= count]; some 20 times a second, from one thread."""
+        end = self[Memory.FEED_END]
+        count = max(0, min(FEED_SAMPLES - (end - self[Memory.FEED_AT]), FEED_SAMPLES))
+        audio = read(count)
+        self._feed[np.arange(end, end + audio.shape[1]) & (FEED_SAMPLES - 1)] = audio.T
+        _store(self.memory, int(Memory.FEED_END), end + audio.shape[1])
+
     def set_clock(self, stream_seconds: float) -> None:
         """Tell what the stream's clock shows now, some times a second, for systems that have no clock to call."""
         self.memory[Memory.CLOCK_OFFSET] = time.monotonic_ns() - int(stream_seconds * 1e9)
@@ -261,6 +295,11 @@ class Border:
 @njit("int64(int64[::1], int64)", cache=True)
 def _load(memory, field):  # type: ignore[no-untyped-def]
     return load_acquire(memory.ctypes.data + 8 * field)
+
+
+@njit("void(int64[::1], int64, int64)", cache=True)
+def _store(memory, field, value):  # type: ignore[no-untyped-def]
+    store_release(memory.ctypes.data + 8 * field, value)
 
 
 _CLOCK_ID = 8 if sys.platform == "darwin" else 1  # the one that time.monotonic reads: UPTIME_RAW, MONOTONIC

@@ -24,6 +24,7 @@ from types import TracebackType
 
 import numpy as np
 
+from realtime.audiofile import Reader
 from realtime.callback import HostSide, State, close_hole
 from realtime.drivers.border import Border, Memory
 from realtime.drivers.cards import Pair, find
@@ -33,6 +34,7 @@ from realtime.timeline import HEARD, Field, Timeline
 
 POLL_S = 0.02
 STATUS_S = 0.1
+SKIP = 1 << 16  # samples read at once
 RETRY_S = 1.0
 
 
@@ -149,6 +151,7 @@ class _Player:
         self._host = Resumed(timeline)
         self._border: Border | None = None
         self._stream: CardStream | None = None
+        self._feed: Reader | None = None
         self._said = ""
 
     def __enter__(self) -> _Player:
@@ -159,6 +162,8 @@ class _Player:
     ) -> None:
         if self._stream:
             self._stream.close()
+        if self._feed:
+            self._feed.close()
         self._host.finish()
         self._host.close()
 
@@ -169,6 +174,8 @@ class _Player:
             if self._stream is None and now - looked > RETRY_S:
                 looked = now
                 self._open()
+            if self._border and self._feed:
+                self._border.feed(self._feed.read)
             if self._stream and self._border and now > due:
                 due = now + STATUS_S
                 if not self._stream.active:
@@ -201,6 +208,10 @@ class _Player:
                 return
             border = Border(opening.inputs, opening.outputs, self._host)
             border.open_up(muted=self._timeline[Field.LATENCY])  # what is older belongs to another time
+            if self._request.feed:
+                self._feed = self._feed or self._reader(self._request.feed, opening.rate)
+                border.feed_from(self._host.position)
+                border.feed(self._feed.read)
             stream = open_stream(opening, border)
             stream.start()
         except CardError as error:
@@ -210,6 +221,13 @@ class _Player:
             return
         self._border, self._stream = border, stream
         self._connection.send(Playing(stream.latency_samples))
+
+    def _reader(self, path: Path, rate: int) -> Reader:
+        """The file from where the stream is: sample k of it is input sample k."""
+        reader, left = Reader(path, rate), self._host.position
+        while left and (skipped := reader.read(min(left, SKIP)).shape[1]):
+            left -= skipped
+        return reader
 
     def _look(self) -> Opening | None:
         """The card of before, if it is back."""

@@ -16,6 +16,7 @@ from typing import Any
 
 from realtime.drivers.portaudio import Card, CardError, cards, defaults
 
+BY_SYSTEM = "the system's default"
 DEFAULT = "default"  # the name of whatever the system offers
 
 
@@ -50,7 +51,7 @@ def choose(given: Choice, *, duplex: bool = True, there: Sequence[Card] | None =
             "no sound card: PortAudio sees none. Plug one in or start a JACK server (verdigris devices shows what is "
             "there), or pass --driver clock."
         )
-    remembered, why = Choice(), "the system's default"
+    remembered, why = Choice(), BY_SYSTEM
     if given.input or given.output:
         why = "as given"
     elif _jack(found):

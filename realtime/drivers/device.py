@@ -14,26 +14,20 @@ without a card is no time.
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import queue
 import threading
 import time
-import weakref
-from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
 from typing import Any
 
 from realtime.drivers.border import FADE_IN
-from realtime.drivers.card import Attach, FadeOut, Gone, Playing, Refused, Status, Stop, serve, serve_process
+from realtime.drivers.card import Attach, FadeOut, Gone, Playing, Refused, Status
+from realtime.drivers.cardlink import OPEN_S, CardLink
 from realtime.drivers.opening import Found, Request
 from realtime.drivers.portaudio import CardError
-from realtime.signals import held_for_child
 from realtime.timeline import Field, Timeline
 
 POLL_S = 0.05
-LOST_S = 1.0  # no block for so long: the card is gone, whatever its back end says
-OPEN_S = 30.0
-STOP_S = 2.0
+LOST_S = 2.0  # no block for so long: the card is gone, whatever its back end says
 RESPAWN_S = 5.0
 
 
@@ -51,12 +45,12 @@ class DeviceDriver:
         self._before = Status(0, 0, 0, {})  # of the processes before this one, summed
         self._stopping, self._ended = threading.Event(), threading.Event()
         self._messages: queue.SimpleQueue[str] = queue.SimpleQueue()
-        self._link: _Link | None = None
+        self._link: CardLink | None = None
         self._thread = threading.Thread(target=self._supervise, name="verdigris-card", daemon=True)
 
     def open(self) -> Found:
         """Try the card; what it is and does, for the planner. CardError if it is refused."""
-        self._link = _Link(self._request, None, in_thread=self._in_thread)
+        self._link = CardLink(self._request, None, in_thread=self._in_thread)
         try:
             self.found = self._link.wait_found()
         except CardError:
@@ -201,74 +195,5 @@ class DeviceDriver:
         facts = self.facts
         self._before = Status(facts["blocks"], facts["block"], 0, facts["xruns"])
         self._status = Status(0, 0, 0, {})
-        self._link = _Link(self._request, self.found, in_thread=self._in_thread)
+        self._link = CardLink(self._request, self.found, in_thread=self._in_thread)
         self._link.send(Attach(self._timeline.path))
-
-
-class _Link:
-    """A card's process and our end of the pipe to it."""
-
-    def __init__(self, request: Request, wanted: Found | None, *, in_thread: bool) -> None:
-        context = multiprocessing.get_context("spawn")
-        self.connection: Connection
-        self.connection, theirs = context.Pipe()
-        self.process: BaseProcess | None = None
-        self.thread: threading.Thread | None = None
-        if in_thread:
-            self._theirs = theirs
-            self.thread = threading.Thread(target=serve, args=(theirs, request, wanted), daemon=True)
-            self.thread.start()
-        else:
-            self.process = context.Process(
-                target=serve_process, args=(theirs, request, wanted), name="verdigris-card", daemon=True
-            )
-            with held_for_child():
-                self.process.start()
-            self._forgotten = weakref.finalize(self, self.process.kill)  # it ignores SIGTERM, which Python ends with
-            theirs.close()  # so that the pipe closes when the process dies
-
-    def wait_found(self) -> Found:
-        """What the card is; CardError if it is refused."""
-        deadline = time.monotonic() + OPEN_S
-        while not self.connection.poll(0.05):
-            if time.monotonic() > deadline or not self.alive():
-                raise CardError("the sound card's process ended or stands. Run verdigris doctor.")
-        message = self.receive()
-        if isinstance(message, Refused):
-            raise CardError(message.message)
-        if not isinstance(message, Found):
-            raise CardError("the sound card's process ended before it was ready. Run verdigris doctor.")
-        return message
-
-    def receive(self) -> object:
-        """The next message; None if the process is gone."""
-        try:
-            return self.connection.recv()
-        except (EOFError, ConnectionResetError):
-            return None
-
-    def send(self, message: object) -> None:
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError, OSError):  # the watch sees that it is gone
-            self.connection.send(message)
-
-    def alive(self) -> bool:
-        return bool(self.process.is_alive() if self.process else self.thread and self.thread.is_alive())
-
-    def end(self) -> None:
-        """Ask it to stop, and end it if it does not."""
-        self.send(Stop())
-        if self.thread:
-            self.thread.join(STOP_S)
-        elif self.process:
-            self.process.join(STOP_S)
-        self.kill()
-
-    def kill(self) -> None:
-        """End it now; a process that hangs in a sound system cannot be asked."""
-        if self.process:
-            self._forgotten.detach()
-            self.process.kill()
-            self.process.join()
-            self.process.close()
-            self.process = None
-        self.connection.close()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from realtime.drivers.border import Border, Memory
 from realtime.drivers.cards import Choice, Pair, choose, recall_round_trip
@@ -30,6 +31,7 @@ class Request:
     inputs: tuple[int, ...] | None = None
     outputs: tuple[int, ...] | None = None
     compiled: bool = True  # the callback; else it goes through Python
+    feed: Path | None = None  # a file to play in place of the card's input
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ class Found:
 
 def plan_opening(request: Request) -> Opening:
     """At the rate if given, else at the codec's if the card can, else at the card's own. CardError if it cannot be."""
-    pair = choose(request.choice)
+    pair = choose(request.choice, duplex=request.feed is None)
     source, sink = pair.source, pair.sink
     inputs = None if source is None else _channels(request.inputs, source.name, source.inputs, "input")
     outputs = _channels(request.outputs, sink.name, sink.outputs, "output")
