@@ -22,11 +22,19 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reas
 
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = [sys.executable, "-m", "realtime.cli"]
-LIVE = ["live", "--record", "rec", "--report", "report.json", "--a", "pcm", "--b", "opus:24"]
-SLOW_TO_LOAD = ["live", "--record", "new/rec", "--report", "report.json", "--a", "pcm:compute=5"]
+LIVE = ["live", "--driver", "clock", "--record", "rec", "--report", "report.json", "--a", "pcm", "--b", "opus:24"]
+SLOW_TO_LOAD = ["live", "--driver", "clock", "--record", "new/rec", "--report", "report.json", "--a", "pcm:compute=5"]
 STOPS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 WAIT_S = 20.0
 T = TypeVar("T")
+
+
+@pytest.fixture(autouse=True)
+def _hang_up_is_not_ignored() -> Iterator[None]:
+    """Where these tests run under nohup, programs they start would rightly ignore SIGHUP too."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 class Program:
