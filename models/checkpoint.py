@@ -1,0 +1,164 @@
+"""Weights of CoDiCodec networks: our safetensors files, the released file, and codecs by name.
+
+Ours is a safetensors file of tensors under this network's names, with the config as JSON in its metadata. The released
+`codicodec.pt` is a pickle: it is read with torch's weights-only reader, which builds tensors and numbers and runs
+nothing. Every tensor is checked before a network is made of it.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, safe_open, save_file
+from torch import Tensor
+
+from models.codec import CodecError
+from models.codicodec import CoDiCodec
+from models.config import CoDiCodecConfig
+from models.hub import find_official
+from models.network import CoDiCodecNetwork
+from models.official import from_official
+from models.placement import place
+
+FORMAT = "verdigris-codicodec-1"
+WEIGHTS = Path(__file__).parent / "weights"
+NAMES = ("nano", "codicodec", "codicodec:random")
+
+# Training loops leave numpy scalars beside the weights: these make numbers, and are all that is allowed beyond torch's.
+_NUMBERS = [
+    (np._core.multiarray.scalar, "numpy.core.multiarray.scalar"),  # type: ignore[attr-defined]
+    (np._core.multiarray.scalar, "numpy._core.multiarray.scalar"),  # type: ignore[attr-defined]
+    np.dtype,
+    *(type(np.dtype(kind)) for kind in ("float64", "float32", "float16", "int64", "int32", "bool")),
+]
+
+
+def load_codec(name: str, precision: str | None = None, device: str | None = None) -> CoDiCodec:
+    """ "nano" (bundled), "codicodec" (a local file, else the Hub), "codicodec:random", or the path of a checkpoint.
+
+    Computes in float32 on the best device unless told otherwise (see `models.placement`); `reason` of the codec says
+    where and why. CodecError if there is no such codec or its file is not sound.
+    """
+    if name == "codicodec:random":
+        config = replace(CoDiCodecConfig.official(), name=name)
+        network = CoDiCodecNetwork(config).randomise(0)
+    elif name == "codicodec":
+        network = read(find_official(WEIGHTS))
+    elif name == "nano":
+        path = WEIGHTS / "nano.safetensors"
+        if not path.is_file():
+            raise CodecError('codec "nano" has no bundled weights in this tree yet. Pass the path of a checkpoint.')
+        network = read(path)
+    elif Path(name).suffix in (".safetensors", ".pt"):
+        network = read(Path(name))
+    else:
+        raise CodecError(
+            f'codec "{name}" is unknown; give one of {NAMES}, or the path of a .safetensors or .pt checkpoint.'
+        )
+    return CoDiCodec(network, place(network, device, precision))
+
+
+def read(path: Path) -> CoDiCodecNetwork:
+    """A network from our file or the released one, float32 on the CPU."""
+    if not path.is_file():
+        raise CodecError(f'checkpoint "{path}" is not there. Pass the path of a .safetensors or .pt file.')
+    if path.suffix == ".pt":
+        return read_official(path)
+    config, state = _read_ours(path)
+    return network_of(config, state, f'checkpoint "{path.name}"')
+
+
+def read_official(path: Path, config: CoDiCodecConfig | None = None) -> CoDiCodecNetwork:
+    """A network from a file of the released layout; the sizes are the released ones unless given."""
+    config = CoDiCodecConfig.official() if config is None else config
+    try:
+        with torch.serialization.safe_globals(_NUMBERS):
+            held = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise CodecError(
+            f'checkpoint "{path.name}" holds more than weights and was refused; nothing in it was run. '
+            f"{_first_sentence(error)}"
+        ) from error
+    except (RuntimeError, EOFError, OSError, ValueError) as error:
+        raise CodecError(f'checkpoint "{path.name}" is truncated or damaged. Fetch it again.') from error
+    state = held.get("gen_state_dict") if isinstance(held, Mapping) else None
+    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise CodecError(f'checkpoint "{path.name}" has no tensors under "gen_state_dict": not a CoDiCodec file.')
+    with torch.device("meta"):
+        wanted = CoDiCodecNetwork(config).state_dict()
+    return network_of(config, from_official(state, wanted, config), f'checkpoint "{path.name}"')
+
+
+def save(network: CoDiCodecNetwork, path: Path, dtype: torch.dtype = torch.float32) -> None:
+    """Write a checkpoint of ours; a half-written one never has the name `path`."""
+    tensors = {name: weight.detach().cpu().to(dtype).contiguous() for name, weight in network.state_dict().items()}
+    partial = path.with_name(path.name + ".partial")
+    save_file(tensors, partial, metadata={"format": FORMAT, "config": network.config.to_json()})
+    partial.replace(path)
+
+
+def convert(source: Path, destination: Path) -> None:
+    """The released file to ours. The weights stay under their licence (CC BY-NC 4.0)."""
+    save(read_official(source), destination)
+
+
+def network_of(config: CoDiCodecConfig, state: Mapping[str, Tensor], what: str) -> CoDiCodecNetwork:
+    """A network with these weights; CodecError names the first tensor that is not as it should be."""
+    with torch.device("meta"):
+        wanted = CoDiCodecNetwork(config).state_dict()
+    if missing := sorted(set(wanted) - set(state)):
+        raise CodecError(f'{what} lacks tensor "{missing[0]}" ({len(missing)} missing). Convert or train it again.')
+    if unexpected := sorted(set(state) - set(wanted)):
+        raise CodecError(f'{what} has an unexpected tensor "{unexpected[0]}". It is of another model or version.')
+    for name, tensor in state.items():
+        if tensor.shape != wanted[name].shape:
+            raise CodecError(
+                f'{what}: tensor "{name}" has shape {list(tensor.shape)}, its config says {list(wanted[name].shape)}.'
+            )
+        if not tensor.is_floating_point() or not torch.isfinite(tensor).all():
+            raise CodecError(f'{what}: tensor "{name}" holds values that are not finite numbers. Fetch it again.')
+    network = CoDiCodecNetwork(config)
+    network.load_state_dict({name: tensor.float() for name, tensor in state.items()})
+    return network
+
+
+def _read_ours(path: Path) -> tuple[CoDiCodecConfig, dict[str, Tensor]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+        state = load_file(path)
+    except (SafetensorError, OSError) as error:
+        cut = _first_cut_tensor(path)
+        where = f' in tensor "{cut}"' if cut else ""
+        raise CodecError(f'checkpoint "{path.name}" is truncated or damaged{where}. Fetch it again.') from error
+    if metadata.get("format") != FORMAT or "config" not in metadata:
+        raise CodecError(
+            f'checkpoint "{path.name}" is of format "{metadata.get("format")}", this version reads "{FORMAT}". '
+            "Released files are converted with: verdigris convert codicodec.pt OUT.safetensors"
+        )
+    return CoDiCodecConfig.from_json(metadata["config"]), state
+
+
+def _first_cut_tensor(path: Path) -> str | None:
+    """The first tensor that lies beyond the end of a truncated safetensors file, if its header can be read."""
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")  # of the JSON header that follows
+        try:
+            header = json.loads(file.read(min(size, 100_000_000)))
+            ends = {name: 8 + size + info["data_offsets"][1] for name, info in header.items() if name != "__metadata__"}
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+            return None
+    cut = [(end, name) for name, end in ends.items() if end > path.stat().st_size]
+    return min(cut)[1] if cut else None
+
+
+def _first_sentence(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if "GLOBAL" in line or "nsupported" in line]
+    return lines[0] if lines else "Convert it where it was made."

@@ -1,0 +1,117 @@
+"""CoDiCodec: the contract of `models.codec` and whole files, over one network.
+
+Pasini, Lattner, Fazekas, "CoDiCodec: Unifying Continuous and Discrete Compressed Representations of Audio",
+ISMIR 2025, arXiv 2509.09836. Written from our own description of the released model, not from its source.
+
+Frame.latent is the continuous code z in (-1, 1), before rounding; the continuous path decodes from it, and rounding it
+to the FSQ grid gives Frame.tokens. Generative models are trained on `to_public(z)` (models.fsq).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from models.codec import Audio, CodecError, CodecSpec, Controls, Decoder, Frame
+from models.decoding import Conditions, Progress
+from models.network import CoDiCodecNetwork
+from models.spectral import Spectral
+from models.streaming import StreamDecoder, StreamEncoder, decode_together
+from models.whole import as_stereo, decode_file, encode_file
+
+PATHS = ("continuous", "discrete")
+DEFAULT_STEPS = {"autoregressive": 2, "parallel": 4}
+
+
+class CoDiCodec:
+    """Weights, shared by all the encoders and decoders it opens; those run on one thread at a time.
+
+    `reason` says where it computes and why, for whoever starts it to print.
+    """
+
+    def __init__(self, network: CoDiCodecNetwork, reason: str = "") -> None:
+        config = network.config
+        self.network = network.eval().requires_grad_(False)
+        self.reason = reason
+        self.config_hash = config.digest()
+        self.spec = CodecSpec(
+            name=config.name,
+            sample_rate=config.sample_rate,
+            channels=2,
+            hop=config.hop,
+            lookahead=config.lookahead,
+            tokens=config.latents,
+            cardinality=config.cardinality,
+            latent=(config.latents, len(config.levels)),
+            paths=PATHS,
+            time_ordered=False,
+        )
+        self._spectral = Spectral(config)
+        self._conditions = Conditions(network)
+
+    def open_encoder(self) -> StreamEncoder:
+        return StreamEncoder(self.network, self._spectral, self.spec)
+
+    def open_decoder(self, path: str) -> StreamDecoder:
+        return StreamDecoder(self._conditions, self._spectral, self.spec, path)
+
+    def decode_together(self, work: Sequence[tuple[Decoder, Frame, Controls]]) -> list[Audio]:
+        """As each decoder's own `decode`, in as few batches as their controls allow; each decoder at most once."""
+        mine: list[tuple[StreamDecoder, Frame, Controls]] = []
+        for decoder, frame, controls in work:
+            if not isinstance(decoder, StreamDecoder) or not decoder.serves(self._conditions):
+                raise CodecError(f"a decoder given to {self.spec.name} was opened by another codec; use its own.")
+            mine.append((decoder, frame, controls))
+        return decode_together(mine) if mine else []
+
+    @torch.inference_mode()
+    def encode(self, audio: Audio, path: str = "continuous", progress: Progress | None = None) -> npt.NDArray:
+        """[n], [1, n] or [2, n] to codes float32 [frames, latents, dims] or tokens int32 [frames, latents].
+
+        Nothing is padded before the first sample, so the first `lookahead` samples of a decode fade in; a stream's
+        frames are those of the file with `lookahead` zeros before it. Samples beyond the last whole STFT column are
+        not read: add `lookahead` zeros at the end too if they matter.
+        """
+        if path not in PATHS:
+            raise CodecError(f'path "{path}" not offered by {self.spec.name} {PATHS}.')
+        codes = encode_file(self.network, self._spectral, as_stereo(audio), progress)
+        return (self.network.fsq.tokens(codes) if path == "discrete" else codes).cpu().numpy()
+
+    @torch.inference_mode()
+    def decode(
+        self,
+        codes: npt.NDArray,
+        mode: str = "autoregressive",
+        steps: int | None = None,
+        generator: torch.Generator | int = 0,
+        context_noise: float = 0.4,
+        progress: Progress | None = None,
+    ) -> Audio:
+        """Codes or tokens of `encode` to float32 [2, frames * hop + lookahead], aligned with what was encoded.
+
+        `generator` is a CPU generator or a seed. `context_noise` is of the autoregressive mode.
+        """
+        if mode not in DEFAULT_STEPS:
+            raise CodecError(f'mode "{mode}" not known; give one of {tuple(DEFAULT_STEPS)}.')
+        steps = DEFAULT_STEPS[mode] if steps is None else steps
+        if steps < 1:
+            raise CodecError(f"steps {steps} not possible; give 1 or more.")
+        noise = torch.Generator().manual_seed(generator) if isinstance(generator, int) else generator
+        given = self._codes(np.asarray(codes))
+        return decode_file(self._conditions, self._spectral, given, mode, steps, context_noise, noise, progress)
+
+    def _codes(self, given: npt.NDArray) -> torch.Tensor:
+        spec = self.spec
+        if np.issubdtype(given.dtype, np.integer) and given.ndim == 2 and given.shape[1] == spec.tokens and len(given):
+            if given.min() < 0 or given.max() >= spec.cardinality:
+                raise CodecError(f"tokens must be in 0 ... {spec.cardinality - 1}, found {given.min()} ... {given.max()}.")
+            return self.network.fsq.codes(torch.from_numpy(given).to(self.network.device))
+        if np.issubdtype(given.dtype, np.floating) and given.ndim == 3 and given.shape[1:] == spec.latent and len(given):
+            return torch.from_numpy(given.astype(np.float32)).to(self.network.device)
+        raise CodecError(
+            f"codes {given.dtype} {list(given.shape)} cannot be decoded; give float [frames, {spec.latent[0]}, "
+            f"{spec.latent[1]}] or integer [frames, {spec.tokens}]."
+        )

@@ -1,0 +1,39 @@
+"""Where the released CoDiCodec weights are: a local file, else the Hugging Face Hub."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from models.codec import CodecError
+
+REPOSITORY = "SonyCSLParis/codicodec"
+FILE = "codicodec.pt"
+LICENCE = "CC BY-NC 4.0: not for commercial use"
+
+
+def find_official(weights: Path) -> Path:
+    """codicodec.safetensors or codicodec.pt in the working directory or in `weights`, else the Hub's copy.
+
+    What the Hub's client has already fetched is used without the network. A fetch shows its progress and names the
+    licence on stderr. CodecError if it cannot be had.
+    """
+    for folder in (Path(), weights):
+        for name in ("codicodec.safetensors", FILE):
+            if (folder / name).is_file():
+                return folder / name
+    remedy = f"Put {FILE} or a converted codicodec.safetensors in the working directory, or pass its path."
+    try:
+        from huggingface_hub import hf_hub_download
+        from huggingface_hub.errors import LocalEntryNotFoundError
+    except ImportError as error:
+        raise CodecError(f'codec "codicodec" needs huggingface-hub to fetch its weights. {remedy}') from error
+    try:
+        return Path(hf_hub_download(REPOSITORY, FILE, local_files_only=True))
+    except LocalEntryNotFoundError:
+        pass
+    print(f"Fetching {FILE} (0.6 GB) from {REPOSITORY}. The weights are {LICENCE}.", file=sys.stderr)
+    try:
+        return Path(hf_hub_download(REPOSITORY, FILE))
+    except Exception as error:  # noqa: BLE001  the client raises its own, requests' and the operating system's
+        raise CodecError(f"{REPOSITORY} cannot be fetched ({type(error).__name__}). {remedy}") from error

@@ -1,0 +1,107 @@
+"""Where a network computes and in what precision, with a reason to print.
+
+A device is trusted only after a small network has given the CPU's results on it: some backends give sound that is
+wrong rather than garbled. Half precision is used only when asked for, its error measured on this network first.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+
+import torch
+from torch import Tensor
+
+from models.codec import CodecError
+from models.config import SPECTRAL_CHANNELS, CoDiCodecConfig
+from models.network import CoDiCodecNetwork
+
+PRECISIONS = ("float32", "bfloat16", "auto")
+TOLERANCE = 1e-3  # of the probe, whose values are about 1; float32 devices differ from the CPU by about 1e-6
+
+
+def place(network: CoDiCodecNetwork, device: str | None = None, precision: str | None = None) -> str:
+    """Move the network to its device and precision; returns where it is and why, in one line.
+
+    device None takes CUDA, else MPS if its results are right, else the CPU. precision None is float32; "bfloat16" is
+    measured and used; "auto" uses it only if it is faster here.
+    """
+    precision = precision or "float32"
+    if precision not in PRECISIONS:
+        raise CodecError(f'precision "{precision}" not known; give one of {PRECISIONS}.')
+    chosen, why = choose_device(device)
+    network.to(chosen)
+    if chosen.type == "cuda":
+        torch.backends.cudnn.allow_tf32 = False  # float32 means float32; process-wide
+    if precision == "float32":
+        return f"{chosen.type}, float32: {why}"
+    half = copy.deepcopy(network).set_precision(torch.bfloat16)
+    exact, slow = _one_frame(network)
+    rounded, fast = _one_frame(half)
+    cost = f"{slow / fast:.2f} x the speed of float32, {_difference(network, exact, rounded)}"
+    if precision == "auto" and fast >= slow:
+        return f"{chosen.type}, float32: {why}; bfloat16 would be {cost}"
+    network.set_precision(torch.bfloat16)
+    return f"{chosen.type}, bfloat16: {why}; {cost}"
+
+
+def choose_device(device: str | None) -> tuple[torch.device, str]:
+    """(device, why): the one asked for, or the best there is. CodecError if it is absent or its results are wrong."""
+    present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if device is not None:
+        if not present.get(device, False):
+            raise CodecError(f'device "{device}" not here; this machine has {[d for d in present if present[d]]}.')
+        if device != "cpu" and (error := probe(torch.device(device))) > TOLERANCE:
+            raise CodecError(f'device "{device}" computes wrongly here (error {error:.2g}); use device "cpu".')
+        return torch.device(device), "asked for"
+    refused = ""
+    for name in ("cuda", "mps"):
+        if present[name]:
+            error = probe(torch.device(name))
+            if error <= TOLERANCE:
+                return torch.device(name), f"agrees with the CPU to {error:.1g}"
+            refused += f"{name} refused, its results are off by {error:.2g}; "
+    return torch.device("cpu"), refused + ("no accelerator" if not refused else "the CPU is right")
+
+
+@torch.inference_mode()
+def probe(device: torch.device) -> float:
+    """Largest difference of a small random network's results on this device from the CPU's; inf if it cannot run."""
+    network = CoDiCodecNetwork(CoDiCodecConfig.tiny()).randomise(0)
+    expected = _evaluate(network)
+    try:
+        found = _evaluate(network.to(device))
+    except (RuntimeError, NotImplementedError):
+        return math.inf
+    error = max((a - b).abs().max().item() for a, b in zip(expected, found, strict=True))
+    return error if math.isfinite(error) else math.inf
+
+
+def _evaluate(network: CoDiCodecNetwork) -> tuple[Tensor, Tensor]:
+    """One frame of fixed noise: its codes, and one denoising of them from noise."""
+    config = network.config
+    noise = torch.randn(1, SPECTRAL_CHANNELS, config.bins, config.columns, generator=torch.Generator().manual_seed(0))
+    codes = network.encode((0.3 * noise).to(network.device))
+    condition = network.condition(torch.tensor([config.sigma_max], device=network.device))
+    estimate, _ = network.denoise_left((config.sigma_max * noise).to(network.device), condition, network.features(codes))
+    return codes.cpu(), estimate.cpu()
+
+
+@torch.inference_mode()
+def _one_frame(network: CoDiCodecNetwork) -> tuple[tuple[Tensor, Tensor], float]:
+    _evaluate(network)  # warm
+    start = time.perf_counter()
+    result = _evaluate(network)
+    return result, time.perf_counter() - start
+
+
+def _difference(network: CoDiCodecNetwork, exact: tuple[Tensor, Tensor], rounded: tuple[Tensor, Tensor]) -> str:
+    fsq = copy.deepcopy(network.fsq).cpu()
+    codes = (exact[0] - rounded[0]).abs().max().item()
+    tokens = (fsq.tokens(exact[0]) != fsq.tokens(rounded[0])).float().mean().item()
+    noise = ((exact[1] - rounded[1]).square().mean() / exact[1].square().mean()).sqrt().item()
+    return (
+        f"codes off by at most {codes:.2g}, {100 * tokens:.1f} % of tokens changed, "
+        f"spectrum off by {20 * math.log10(max(noise, 1e-12)):.0f} dB"
+    )

@@ -1,0 +1,129 @@
+"""Pre-norm transformer with RMS-normed queries and keys and a gated MLP, over one half of a pair of frames at a time.
+
+arXiv 2509.09836, section 3. A half attends to its own rows and to the keys and values of the half before it (`past`);
+it never sees the half after it. So a pair is two plain attentions without a mask, and the first may be kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from models.convstack import Gain
+
+LAYER_EPSILON = 1e-4
+RMS_EPSILON = 1e-4
+
+KeysValues = tuple[Tensor, Tensor]  # each [B, heads, N, width / heads]
+
+
+def layer_norm(x: Tensor, scale: Tensor) -> Tensor:
+    """Normalise each row of [B, N, W], times scale [1 or B, W]."""
+    if scale.shape[0] == 1:
+        return F.layer_norm(x, x.shape[-1:], scale[0], None, LAYER_EPSILON)
+    return F.layer_norm(x, x.shape[-1:], None, None, LAYER_EPSILON) * scale[:, None]
+
+
+def rms_norm(x: Tensor, gain: Tensor) -> Tensor:
+    """Normalise the last dimension by its root mean square, in float32, times gain."""
+    return F.rms_norm(x.float(), x.shape[-1:], gain.float(), RMS_EPSILON).to(x.dtype)
+
+
+class Attention(nn.Module):
+    def __init__(self, width: int, heads: int, noise_width: int | None) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm = Gain(width, noise_width)
+        self.qkv = nn.Linear(width, 3 * width, bias=False)
+        self.query_gain = nn.Parameter(torch.ones(width // heads))
+        self.key_gain = nn.Parameter(torch.ones(width // heads))
+        self.out = nn.Linear(width, width, bias=False)
+
+    def keys_values(self, x: Tensor, scale: Tensor) -> KeysValues:
+        """Keys and values of rows [B, N, W], without the queries."""
+        width = x.shape[-1]
+        keys, values = F.linear(layer_norm(x, scale), self.qkv.weight[width:]).chunk(2, dim=-1)
+        return rms_norm(self._split(keys), self.key_gain), self._split(values)
+
+    def forward(self, x: Tensor, scale: Tensor, past: KeysValues | None, rows: slice) -> tuple[Tensor, KeysValues]:
+        """Attend from `rows` of [B, N, W] to all rows and to the past; (residual sum for those rows, keys and values)."""
+        if rows == slice(None):
+            queries, keys, values = map(self._split, self.qkv(layer_norm(x, scale)).chunk(3, dim=-1))
+            own = rms_norm(keys, self.key_gain), values
+        else:
+            own = self.keys_values(x, scale)
+            x = x[:, rows]
+            queries = self._split(F.linear(layer_norm(x, scale), self.qkv.weight[: x.shape[-1]]))
+        keys, values = own if past is None else (torch.cat(pair, dim=2) for pair in zip(past, own, strict=True))
+        mixed = F.scaled_dot_product_attention(rms_norm(queries, self.query_gain), keys, values)
+        return x + self.out(mixed.transpose(1, 2).flatten(2)), own
+
+    def _split(self, x: Tensor) -> Tensor:
+        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # [B, heads, N, width / heads]
+
+
+class GatedMLP(nn.Module):
+    def __init__(self, width: int, hidden: int, noise_width: int | None) -> None:
+        super().__init__()
+        self.norm = Gain(width, noise_width)
+        self.widen = nn.Linear(width, 2 * hidden, bias=False)
+        self.narrow = nn.Linear(hidden, width, bias=False)
+
+    def forward(self, x: Tensor, scale: Tensor) -> Tensor:
+        gate, value = self.widen(layer_norm(x, scale)).chunk(2, dim=-1)
+        return x + self.narrow(F.silu(gate) * value)
+
+
+class Layer(nn.Module):
+    def __init__(self, width: int, heads: int, hidden: int, noise_width: int | None) -> None:
+        super().__init__()
+        self.attention = Attention(width, heads, noise_width)
+        self.mlp = GatedMLP(width, hidden, noise_width)
+
+
+class Transformer(nn.Module):
+    """Layers over `halves` halves of N rows each; the stream of residuals itself starts normalised."""
+
+    def __init__(
+        self, width: int, heads: int, hidden: int, layers: int, rows: int, halves: int = 1, noise_width: int | None = None
+    ) -> None:
+        super().__init__()
+        self.positions = nn.Parameter(torch.zeros(halves, rows, width))
+        self.norm_in = Gain(width, noise_width)
+        self.layers = nn.ModuleList(Layer(width, heads, hidden, noise_width) for _ in range(layers))
+
+    def scales(self, condition: Tensor | None) -> list[Tensor]:
+        """Gains in the order of use: entry, then attention and MLP of each layer."""
+        found = [self.norm_in(condition)]
+        for layer in self.layers:
+            found += [layer.attention.norm(condition), layer.mlp.norm(condition)]
+        return found
+
+    def forward(
+        self,
+        x: Tensor,
+        scales: Sequence[Tensor],
+        half: int = 0,
+        past: Sequence[KeysValues] | None = None,
+        rows: slice | None = None,
+    ) -> tuple[Tensor, list[KeysValues]]:
+        """[B, N, W] to (`rows` of the last layer's output, keys and values of every layer).
+
+        rows None computes no output after the last layer's keys and values: all that a next half needs of this one.
+        """
+        x = layer_norm(x + self.positions[half], scales[0])
+        kept: list[KeysValues] = []
+        last = len(self.layers) - 1
+        for index, layer in enumerate(self.layers):
+            for_attention, for_mlp = scales[1 + 2 * index : 3 + 2 * index]
+            if index == last and rows is None:
+                kept.append(layer.attention.keys_values(x, for_attention))
+                return x[:, :0], kept
+            wanted = rows if index == last and rows is not None else slice(None)
+            x, own = layer.attention(x, for_attention, None if past is None else past[index], wanted)
+            kept.append(own)
+            x = layer.mlp(x, for_mlp)
+        return x, kept
