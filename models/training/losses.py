@@ -1,0 +1,97 @@
+"""What training minimises: spectra as the ear weighs them, levels, and the distance of consistency training.
+
+Mel: Kumar et al. (DAC), arXiv 2306.06546, windows 32 ... 2048 with 5 ... 320 bands. Pseudo-Huber: Song and Dhariwal,
+arXiv 2310.14189, taken over a whole item, not element by element.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+MEL_SCALES = ((32, 5), (64, 10), (128, 20), (256, 40), (512, 80), (1024, 160), (2048, 320))  # window, bands: DAC's
+TRAINED_SCALES = ((64, 10), (256, 40), (512, 80), (1024, 160), (2048, 320))
+FLOOR = 3e-4  # of a mel band in training: about 16-bit rounding
+BLOCK = (16, 4)  # mel bands and columns whose energies are compared as one
+
+
+@lru_cache(maxsize=32)
+def mel_filters(window: int, bands: int, rate: int = 48000) -> Tensor:
+    """Triangles of equal area on Slaney's mel scale, [window // 2 + 1, bands], from 0 to half the rate."""
+    hertz = torch.linspace(0, rate / 2, window // 2 + 1, dtype=torch.float64)
+    corners = _hertz(torch.linspace(0, _mel(rate / 2), bands + 2, dtype=torch.float64))
+    low, middle, high = corners[:-2], corners[1:-1], corners[2:]
+    rise = (hertz[:, None] - low) / (middle - low)
+    fall = (high - hertz[:, None]) / (high - middle)
+    return (torch.minimum(rise, fall).clamp(min=0) * (2 / (high - low))).float()
+
+
+def _mel(hertz: float) -> float:
+    linear = 3 * hertz / 200
+    return linear if hertz < 1000 else 15 + 27 * math.log(hertz / 1000) / math.log(6.4)
+
+
+def _hertz(mel: Tensor) -> Tensor:
+    return torch.where(mel < 15, mel * 200 / 3, 1000 * torch.exp((mel - 15) * (math.log(6.4) / 27)))
+
+
+def magnitudes(audio: Tensor, window: int, hop: int) -> Tensor:
+    """[..., n] to unscaled STFT magnitudes [..., columns, window // 2 + 1] of a periodic Hann window, no padding.
+
+    The root has a finite slope at silence.
+    """
+    shape = torch.hann_window(window, device=audio.device)
+    bins = torch.fft.rfft(audio.unfold(-1, window, hop) * shape)
+    return torch.sqrt(bins.real.square() + bins.imag.square() + 1e-12)
+
+
+def mel_distance(estimate: Tensor, target: Tensor, scales: tuple[tuple[int, int], ...] = MEL_SCALES) -> Tensor:
+    """Mean over scales of the L1 between log10 mel magnitudes clamped at 1e-5, hop window // 4: the metric."""
+    total = estimate.new_zeros(())
+    for window, bands in scales:
+        mel = mel_filters(window, bands).to(estimate.device)
+        a, b = (torch.log10((magnitudes(x, window, window // 4) @ mel).clamp(min=1e-5)) for x in (estimate, target))
+        total = total + (a - b).abs().mean()
+    return total / len(scales)
+
+
+def perceptual(estimate: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """(mel, spectrum, energy) of waveforms [B, C, n]; one pass over the STFTs of both, hop window // 2.
+
+    mel: L1 of log10 bands, mean of scales. spectrum: L1 of magnitudes compressed as the network's input is, relative
+    to the target's mean (bins, not bands: pitch below 1 kHz lies between bands). energy: L1 of the log10 energy of
+    blocks of bands and columns; without it a spectrum in doubt is answered with its median, which is low in level.
+    """
+    mel = spectrum = energy = estimate.new_zeros(())
+    both = torch.stack([estimate, target])
+    for window, bands in TRAINED_SCALES:
+        size = magnitudes(both, window, window // 2)
+        banded = size @ mel_filters(window, bands).to(both.device)
+        logs = torch.log10(banded + FLOOR)
+        mel = mel + (logs[0] - logs[1]).abs().mean()
+        if window >= 512:
+            small = (size * (2048 / window) ** 0.5 + 1e-4).pow(0.65)
+            spectrum = spectrum + (small[0] - small[1]).abs().mean() / (small[1].mean() + 0.02)
+        if window in (256, 2048):
+            power = torch.log10(_blocks(banded.square()) + FLOOR**2)
+            energy = energy + (power[0] - power[1]).abs().mean()
+    return mel / len(TRAINED_SCALES), spectrum / 3, energy / 2
+
+
+def _blocks(power: Tensor) -> Tensor:
+    """Sums over blocks of [..., columns, bands]; columns beyond whole blocks are left out."""
+    bands, columns = BLOCK
+    columns = min(columns, power.shape[-2])
+    bands = min(bands, power.shape[-1])
+    power = power[..., : power.shape[-2] // columns * columns, : power.shape[-1] // bands * bands]
+    return power.unflatten(-2, (-1, columns)).sum(-2).unflatten(-1, (-1, bands)).sum(-1)
+
+
+def pseudo_huber(estimate: Tensor, target: Tensor) -> Tensor:
+    """sqrt(|a - b|^2 + c^2) - c for each item of [B, ...], c = 0.00054 sqrt(d), d values an item. Returns [B]."""
+    difference = (estimate - target).flatten(1)
+    c = 0.00054 * math.sqrt(difference.shape[1])
+    return torch.sqrt(difference.square().sum(1) + c * c) - c
