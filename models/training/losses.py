@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 MEL_SCALES = ((32, 5), (64, 10), (128, 20), (256, 40), (512, 80), (1024, 160), (2048, 320))  # window, bands: DAC's
-TRAINED_SCALES = ((64, 10), (256, 40), (512, 80), (1024, 160), (2048, 320))
+ALWAYS, SOMETIMES = MEL_SCALES[-1], MEL_SCALES[1:-1]  # in training each loss takes the longest and one other
 FLOOR = 3e-4  # of a mel band in training: about 16-bit rounding
 BLOCK = (16, 4)  # mel bands and columns whose energies are compared as one
 
@@ -58,27 +58,29 @@ def mel_distance(estimate: Tensor, target: Tensor, scales: tuple[tuple[int, int]
     return total / len(scales)
 
 
-def perceptual(estimate: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """(mel, spectrum, energy) of waveforms [B, C, n]; one pass over the STFTs of both, hop window // 2.
+def perceptual(estimate: Tensor, target: Tensor, scales: tuple[tuple[int, int], ...]) -> tuple[Tensor, Tensor, Tensor]:
+    """(mel, spectrum, energy) of waveforms [B, C, n], means over scales (window, bands), hop window // 2.
 
-    mel: L1 of log10 bands, mean of scales. spectrum: L1 of magnitudes compressed as the network's input is, relative
-    to the target's mean (bins, not bands: pitch below 1 kHz lies between bands). energy: L1 of the log10 energy of
-    blocks of bands and columns; without it a spectrum in doubt is answered with its median, which is low in level.
+    mel: L1 of log10 bands. spectrum: L1 of the roots of magnitudes, relative to the target's mean (bins, not bands:
+    pitch below 1 kHz lies between bands). energy: L1 of the log10 energy of blocks of bands and columns; without it a
+    spectrum in doubt is answered with its median, which is low in level.
     """
     mel = spectrum = energy = estimate.new_zeros(())
-    both = torch.stack([estimate, target])
-    for window, bands in TRAINED_SCALES:
-        size = magnitudes(both, window, window // 2)
-        banded = size @ mel_filters(window, bands).to(both.device)
-        logs = torch.log10(banded + FLOOR)
-        mel = mel + (logs[0] - logs[1]).abs().mean()
-        if window >= 512:
-            small = (size * (2048 / window) ** 0.5 + 1e-4).pow(0.65)
-            spectrum = spectrum + (small[0] - small[1]).abs().mean() / (small[1].mean() + 0.02)
-        if window in (256, 2048):
-            power = torch.log10(_blocks(banded.square()) + FLOOR**2)
-            energy = energy + (power[0] - power[1]).abs().mean()
-    return mel / len(TRAINED_SCALES), spectrum / 3, energy / 2
+    for window, bands in scales:
+        with torch.no_grad():
+            wanted = _views(target, window, bands)
+        found = _views(estimate, window, bands)
+        apart = [(a - b).abs().mean() for a, b in zip(found, wanted, strict=True)]
+        mel, spectrum, energy = mel + apart[0], spectrum + apart[1] / (wanted[1].mean() + 0.05), energy + apart[2]
+    return mel / len(scales), spectrum / len(scales), energy / len(scales)
+
+
+def _views(audio: Tensor, window: int, bands: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Log10 bands, root magnitudes, log10 block energies."""
+    size = magnitudes(audio, window, window // 2)
+    banded = size @ mel_filters(window, bands).to(size.device)
+    energy = torch.log10(_blocks(banded.square()) + FLOOR**2)
+    return torch.log10(banded + FLOOR), torch.sqrt(size * (2048 / window) ** 0.5 + 1e-4), energy
 
 
 def _blocks(power: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ from models.convstack import group_norm
 from models.network import CoDiCodecNetwork, Condition, Features
 from models.spectral import Spectral
 from models.training.config import TrainConfig
-from models.training.losses import perceptual, pseudo_huber
+from models.training.losses import ALWAYS, SOMETIMES, perceptual, pseudo_huber
 
 Parts = dict[str, Tensor]
 
@@ -60,7 +60,7 @@ def warm(
     taps = network.expander_stack.maps(network.expand(pair.codes), network.expander_stack.scales(None))
     normed = group_norm(taps[0], taps[0].new_ones(1, taps[0].shape[1]))
     estimate = network.config.sigma_data * network.denoiser_out.head(normed).float()
-    return sound(spectral, estimate, pair.spectra, config, 0)
+    return sound(spectral, estimate, pair.spectra, config, 0, generator)
 
 
 def decoder(
@@ -85,7 +85,7 @@ def decoder(
     if together:
         lefts, past = network.denoise_left(start[0], highest, left)
         rights = network.denoise_right(start[1], highest, right, past)
-        first = sound(spectral, torch.cat([lefts, rights]), pair.spectra, config, 0)
+        first = sound(spectral, torch.cat([lefts, rights]), pair.spectra, config, 0, generator)
         answers = lefts[some].detach(), rights[some].detach()
         lefts, past = network.denoise_left(noised(answers[0], sigma), middle, _part(left, some))
         rights = network.denoise_right(noised(answers[1], sigma), middle, _part(right, some), past)
@@ -96,13 +96,14 @@ def decoder(
         past = network.keep_left(context, _condition(network, noise_level(config.context_noise, network.config)), left)
         rights = network.denoise_right(start[1], highest, right, past)
         joined = network.config.hop - network.config.lookahead
-        first = sound(spectral, torch.cat([known, rights]), pair.spectra, config, joined)
+        first = sound(spectral, torch.cat([known, rights]), pair.spectra, config, joined, generator)
         answers = known[some], rights[some].detach()
         past = [(keys[some], values[some]) for keys, values in past]
         lefts = known[some]
         rights = network.denoise_right(noised(answers[1], sigma), middle, _part(right, some), past)
     target = torch.cat([pair.spectra[:half][some], pair.spectra[half:][some]])
-    second = sound(spectral, torch.cat([lefts, rights]), target, config, 0 if together else network.config.hop // 2)
+    joined = 0 if together else network.config.hop - network.config.lookahead
+    second = sound(spectral, torch.cat([lefts, rights]), target, config, joined, generator)
     tie = pseudo_huber(rights, answers[1]).mean() / rights[0].numel() ** 0.5
     parts = {name: first[name] + 0.5 * second[name] for name in first}
     return {**parts, "second": second["loss"].detach(), "tie": tie.detach(), "loss": parts["loss"] + config.tie_weight * tie}
@@ -141,7 +142,9 @@ def consistency(
 OBJECTIVES: dict[str, Callable[..., Parts]] = {"warm": warm, "decoder": decoder, "consistency": consistency}
 
 
-def sound(spectral: Spectral, estimate: Tensor, target: Tensor, config: TrainConfig, first: int) -> Parts:
+def sound(
+    spectral: Spectral, estimate: Tensor, target: Tensor, config: TrainConfig, first: int, generator: torch.Generator
+) -> Parts:
     """The weighted perceptual loss of pairs of spectra [2B, ...] as waveforms, from sample `first` on.
 
     The first and last `overlap` samples fade and are left out. Half the items are compared as left and right, half as
@@ -155,8 +158,9 @@ def sound(spectral: Spectral, estimate: Tensor, target: Tensor, config: TrainCon
         turned = torch.stack([audio[:, 0] + audio[:, 1], audio[:, 0] - audio[:, 1]], dim=1) * 0.5**0.5
         middle = (torch.arange(half, device=audio.device) % 2 == 1)[:, None, None]
         waves.append(torch.where(middle, turned, audio))
+    other = SOMETIMES[int(torch.randint(len(SOMETIMES), (), generator=generator))]
     with torch.autocast(estimate.device.type, enabled=False):
-        mel, spectrum, energy = perceptual(*waves)
+        mel, spectrum, energy = perceptual(waves[0], waves[1], (ALWAYS, other))
     total = config.mel_weight * mel + config.spectrum_weight * spectrum + config.energy_weight * energy
     return {"loss": total, "mel": mel.detach(), "spectrum": spectrum.detach(), "energy": energy.detach()}
 
