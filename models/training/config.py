@@ -34,6 +34,7 @@ class TrainConfig:
     mel_weight: float = 1.0
     spectrum_weight: float = 0.5
     energy_weight: float = 0.3
+    edge_weight: float = 0.1  # keeps codes from crowding at the ends of their range, where most levels are never used
     tie_weight: float = 0.05  # middle noise levels to the one-step answer
     context_noise: float = 0.4  # of the left frame when the right is decoded after it (u in 0 ... 1)
     shared_noise: float = 0.5  # part of batches in which both halves are decoded together, as the parallel mode does

@@ -27,6 +27,8 @@ from models.training.losses import ALWAYS, SOMETIMES, perceptual, pseudo_huber
 
 Parts = dict[str, Tensor]
 
+UNIFORM = 0.7  # a little above E[-log(1 - z^2)] of z uniform in (-1, 1), which is 2 - log 4
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -34,6 +36,7 @@ class Pair:
 
     spectra: Tensor  # [2B, 4, bins, columns]: all lefts, then all rights
     codes: Tensor  # [2B, latents, dims], some rounded
+    edge: Tensor  # by how much codes crowd at the ends of their range: 0 for uniform codes
 
 
 def samples_needed(network: CoDiCodecNetwork) -> int:
@@ -50,7 +53,9 @@ def encode_pair(
     codes = network.encode(spectra)
     rounded = torch.rand(audio.shape[0], generator=generator) < config.round_probability
     mask = rounded.repeat(2)[:, None, None].to(codes.device)
-    return Pair(spectra, torch.where(mask, network.fsq.quantise(codes), codes))
+    crowding = -torch.log(1.002 - codes.square()).mean(0)  # of each digit over the batch; 0.61 if uniform
+    edge = (crowding - UNIFORM).clamp(min=0).mean()
+    return Pair(spectra, torch.where(mask, network.fsq.quantise(codes), codes), edge)
 
 
 def warm(

@@ -55,6 +55,7 @@ def one_step(state: TrainState, spectral: Spectral, audio: Tensor, folder: Path,
     with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bfloat16"):
         pair = encode_pair(network, spectral, audio.to(device), config, generator)
         parts = OBJECTIVES[config.stage](network, spectral, pair, config, generator, state.step / config.steps)
+    parts["loss"] = parts["loss"] + config.edge_weight * pair.edge
     if not torch.isfinite(parts["loss"].detach()):
         where = folder / "diverged.pt"
         folder.mkdir(parents=True, exist_ok=True)
