@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import json
 import pickle
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, safe_open, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from models.codec import CodecError
@@ -32,7 +33,7 @@ WEIGHTS = Path(__file__).parent / "weights"
 NAMES = ("nano", "codicodec", "codicodec:random")
 
 # Training loops leave numpy scalars beside the weights: these make numbers, and are all that is allowed beyond torch's.
-_NUMBERS = [
+_NUMBERS: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
     (np._core.multiarray.scalar, "numpy.core.multiarray.scalar"),  # type: ignore[attr-defined]
     (np._core.multiarray.scalar, "numpy._core.multiarray.scalar"),  # type: ignore[attr-defined]
     np.dtype,
@@ -41,8 +42,9 @@ _NUMBERS = [
 
 
 def load_codec(name: str, precision: str | None = None, device: str | None = None) -> CoDiCodec:
-    """ "nano" (bundled), "codicodec" (a local file, else the Hub), "codicodec:random", or the path of a checkpoint.
+    """The codec of a name, or of a checkpoint's path.
 
+    "nano" is bundled; "codicodec" a local file, else the Hub's; "codicodec:random" of that size with random weights.
     Computes in float32 on the best device unless told otherwise (see `models.placement`); `reason` of the codec says
     where and why. CodecError if there is no such codec or its file is not sound.
     """

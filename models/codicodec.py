@@ -29,7 +29,8 @@ DEFAULT_STEPS = {"autoregressive": 2, "parallel": 4}
 class CoDiCodec:
     """Weights, shared by all the encoders and decoders it opens; those run on one thread at a time.
 
-    `reason` says where it computes and why, for whoever starts it to print.
+    The network is frozen by this, and what follows from noise levels is kept: after its weights have changed, make
+    another. `reason` says where it computes and why, for whoever starts it to print.
     """
 
     def __init__(self, network: CoDiCodecNetwork, reason: str = "") -> None:
@@ -99,17 +100,22 @@ class CoDiCodec:
         steps = DEFAULT_STEPS[mode] if steps is None else steps
         if steps < 1:
             raise CodecError(f"steps {steps} not possible; give 1 or more.")
-        noise = torch.Generator().manual_seed(generator) if isinstance(generator, int) else generator
+        if not 0 <= context_noise <= 1:
+            raise CodecError(f"context_noise {context_noise} not possible; give 0 ... 1.")
+        if not isinstance(generator, torch.Generator):
+            generator = torch.Generator().manual_seed(generator)
         given = self._codes(np.asarray(codes))
-        return decode_file(self._conditions, self._spectral, given, mode, steps, context_noise, noise, progress)
+        return decode_file(self._conditions, self._spectral, given, mode, steps, context_noise, generator, progress)
 
     def _codes(self, given: npt.NDArray) -> torch.Tensor:
-        spec = self.spec
-        if np.issubdtype(given.dtype, np.integer) and given.ndim == 2 and given.shape[1] == spec.tokens and len(given):
+        spec, kind = self.spec, given.dtype.kind
+        if given.size and kind in "iu" and given.shape[1:] == (spec.tokens,):
             if given.min() < 0 or given.max() >= spec.cardinality:
-                raise CodecError(f"tokens must be in 0 ... {spec.cardinality - 1}, found {given.min()} ... {given.max()}.")
-            return self.network.fsq.codes(torch.from_numpy(given).to(self.network.device))
-        if np.issubdtype(given.dtype, np.floating) and given.ndim == 3 and given.shape[1:] == spec.latent and len(given):
+                raise CodecError(
+                    f"tokens {given.min()} ... {given.max()} not possible; give 0 ... {spec.cardinality - 1}."
+                )
+            return self.network.fsq.codes(torch.from_numpy(given.astype(np.int32)).to(self.network.device))
+        if given.size and kind == "f" and given.shape[1:] == spec.latent:
             return torch.from_numpy(given.astype(np.float32)).to(self.network.device)
         raise CodecError(
             f"codes {given.dtype} {list(given.shape)} cannot be decoded; give float [frames, {spec.latent[0]}, "

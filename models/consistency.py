@@ -22,7 +22,7 @@ def noise_level(u: float, config: CoDiCodecConfig) -> float:
 
 def step_levels(steps: int, config: CoDiCodecConfig) -> list[float]:
     """The noise level at which each of `steps` evaluations starts, then sigma_min: steps + 1 values, falling."""
-    return [noise_level(1 - k / steps, config) for k in range(steps + 1)]
+    return [*(noise_level(1 - k / steps, config) for k in range(steps)), config.sigma_min]
 
 
 def renoise(clean: Tensor, sigma: float, noise: Tensor, config: CoDiCodecConfig) -> Tensor:

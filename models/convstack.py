@@ -104,7 +104,9 @@ def _head(config: CoDiCodecConfig) -> nn.Module:
     return nn.ConvTranspose2d(config.channels[0], SPECTRAL_CHANNELS, config.patch, stride=config.patch)
 
 
-def _run(layers: nn.ModuleList, x: Tensor, scales: Iterator[Tensor], taps: Iterator[Tensor] | None) -> tuple[Tensor, list[Tensor]]:
+def _run(
+    layers: nn.ModuleList, x: Tensor, scales: Iterator[Tensor], taps: Iterator[Tensor] | None
+) -> tuple[Tensor, list[Tensor]]:
     """Through blocks and resamplers; returns the last map and the map after each block."""
     maps = []
     for layer in layers:

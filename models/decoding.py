@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -74,7 +75,8 @@ def advance(conditions: Conditions, tasks: Sequence[Task]) -> list[Past]:
     network, config = conditions.network, conditions.network.config
     steps = tasks[0].steps
     pasts = [task.past for task in tasks if task.past is not None]
-    assert len(pasts) in (0, len(tasks)) and all(task.steps == steps for task in tasks)
+    assert len(pasts) in (0, len(tasks))
+    assert all(task.steps == steps for task in tasks)
     features = network.features(torch.cat([task.codes for task in tasks]))
 
     def draw() -> list[Tensor]:
@@ -84,14 +86,13 @@ def advance(conditions: Conditions, tasks: Sequence[Task]) -> list[Past]:
     kept = None
     if pasts:
         sigmas = [noise_level(task.context_noise, config) for task in tasks]
-        noised = [
-            renoise(past.spectrum, sigma, noise, config) for past, sigma, noise in zip(pasts, sigmas, draw(), strict=True)
-        ]
+        drawn = zip(pasts, sigmas, draw(), strict=True)
+        noised = [renoise(past.spectrum, sigma, noise, config) for past, sigma, noise in drawn]
         kept = network.keep_left(
             torch.cat(noised), conditions.at(sigmas), Features.stack([past.features for past in pasts])
         )
     levels = step_levels(steps, config)
-    for level, next_level in zip(levels, levels[1:], strict=False):
+    for level, next_level in pairwise(levels):
         condition = conditions.at([level])
         if kept is None:
             estimate, _ = network.denoise_left(x, condition, features)

@@ -35,5 +35,5 @@ def find_official(weights: Path) -> Path:
     print(f"Fetching {FILE} (0.6 GB) from {REPOSITORY}. The weights are {LICENCE}.", file=sys.stderr)
     try:
         return Path(hf_hub_download(REPOSITORY, FILE))
-    except Exception as error:  # noqa: BLE001  the client raises its own, requests' and the operating system's
+    except Exception as error:  # the client raises its own, its HTTP library's and the operating system's
         raise CodecError(f"{REPOSITORY} cannot be fetched ({type(error).__name__}). {remedy}") from error

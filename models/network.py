@@ -100,7 +100,7 @@ class CoDiCodecNetwork(nn.Module):
         self.denoiser_registers = nn.Parameter(torch.zeros(config.registers, width))
         self.denoiser_norm_out = Gain(width, noise)
         self.denoiser_out = UnfoldingStack(config, noise, head=True)
-        self.to(memory_format=torch.channels_last)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @property
     def dtype(self) -> torch.dtype:

@@ -111,7 +111,9 @@ def to_official(network: CoDiCodecNetwork) -> dict[str, Tensor]:
     }
     for name, layer in network.named_modules():
         if isinstance(layer, Fold | Unfold):
-            kind, value = ("down", 1 / math.prod(layer.stride)) if isinstance(layer, Fold) else ("up", 1 / layer.repeats)
+            kind, value = (
+                ("down", 1 / math.prod(layer.stride)) if isinstance(layer, Fold) else ("up", 1 / layer.repeats)
+            )
             kernel = torch.full((layer.conv.weight.shape[0], 1, *layer.stride), value)
             state[official_name(f"{name}.{kind}.weight")] = kernel
     for name in _UNREAD_LINEARS:

@@ -82,9 +82,10 @@ def _evaluate(network: CoDiCodecNetwork) -> tuple[Tensor, Tensor]:
     """One frame of fixed noise: its codes, and one denoising of them from noise."""
     config = network.config
     noise = torch.randn(1, SPECTRAL_CHANNELS, config.bins, config.columns, generator=torch.Generator().manual_seed(0))
-    codes = network.encode((0.3 * noise).to(network.device))
+    noise = noise.to(network.device)
+    codes = network.encode(0.3 * noise)
     condition = network.condition(torch.tensor([config.sigma_max], device=network.device))
-    estimate, _ = network.denoise_left((config.sigma_max * noise).to(network.device), condition, network.features(codes))
+    estimate, _ = network.denoise_left(config.sigma_max * noise, condition, network.features(codes))
     return codes.cpu(), estimate.cpu()
 
 

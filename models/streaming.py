@@ -40,9 +40,8 @@ class StreamEncoder:
     def encode(self, chunk: Audio) -> Frame:
         """Encode the last overlap and this hop, float32 [2, hop]; both token and latent are given on either path."""
         if chunk.shape != (self._spec.channels, self._spec.hop):
-            raise CodecError(
-                f"chunk has shape {list(chunk.shape)}; {self._spec.name} takes [{self._spec.channels}, {self._spec.hop}]."
-            )
+            wanted = [self._spec.channels, self._spec.hop]
+            raise CodecError(f"chunk has shape {list(chunk.shape)}; {self._spec.name} takes {wanted}.")
         samples = torch.cat([self._carried, torch.from_numpy(np.ascontiguousarray(chunk, np.float32))], dim=-1)
         self._carried = samples[:, -self._spectral.overlap :].clone()
         codes = self._network.encode(self._spectral.analyse(samples[None]).to(self._network.device))
@@ -94,27 +93,29 @@ class StreamDecoder:
             raise CodecError(f"steps {controls.steps} not possible; give 1 ... {MAX_STEPS}.")
         if not 0 <= controls.context_noise <= 1:
             raise CodecError(f"context_noise {controls.context_noise} not possible; give 0 ... 1.")
-        codes = self._codes(frame).to(self._conditions.network.device)
+        codes = self._codes(frame)
         if controls.seed != self._seed:
             self._generator.manual_seed(controls.seed)
             self._seed = controls.seed
         return Task(codes[None], self._past, controls.steps, controls.context_noise, self._generator)
 
     def _codes(self, frame: Frame) -> Tensor:
-        fsq = self._conditions.network.fsq
+        spec, network = self._spec, self._conditions.network
         if self._path == "discrete":
-            if frame.tokens.shape != (self._spec.tokens,) or frame.tokens.min() < 0 or frame.tokens.max() >= self._spec.cardinality:
+            tokens = frame.tokens
+            if tokens.shape != (spec.tokens,) or tokens.min() < 0 or tokens.max() >= spec.cardinality:
                 raise CodecError(
-                    f"frame {frame.index}: tokens {list(frame.tokens.shape)} must be {self._spec.tokens} values of "
-                    f"0 ... {self._spec.cardinality - 1}."
+                    f"frame {frame.index}: tokens {list(tokens.shape)} must be {spec.tokens} values of "
+                    f"0 ... {spec.cardinality - 1}."
                 )
-            return fsq.codes(torch.from_numpy(frame.tokens).to(self._conditions.network.device))
-        if frame.latent is None or frame.latent.shape != self._spec.latent or not np.isfinite(frame.latent).all():
+            return network.fsq.codes(torch.from_numpy(tokens).to(network.device))
+        latent = frame.latent
+        if latent is None or latent.shape != spec.latent or not np.isfinite(latent).all():
             raise CodecError(
-                f"frame {frame.index}: the continuous path needs a finite latent {list(self._spec.latent)}. "
+                f"frame {frame.index}: the continuous path needs a finite latent {list(spec.latent)}. "
                 "Decode it on the discrete path."
             )
-        return torch.from_numpy(np.ascontiguousarray(frame.latent, np.float32))
+        return torch.from_numpy(latent.astype(np.float32)).to(network.device)
 
     def _finish(self, past: Past) -> Audio:
         self._past = past

@@ -6,7 +6,8 @@ it never sees the half after it. So a pair is two plain attentions without a mas
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -32,6 +33,15 @@ def rms_norm(x: Tensor, gain: Tensor) -> Tensor:
     return F.rms_norm(x.float(), x.shape[-1:], gain.float(), RMS_EPSILON).to(x.dtype)
 
 
+def attend(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+    """Softmax attention of [B, heads, N, D] on [B, heads, M, D], every row seeing all."""
+    if queries.device.type == "cpu" and queries.dtype != torch.float32:
+        # torch's fused kernel has no half-precision arithmetic on CPUs without AMX: 19 ms against 3 for 648 x 1296 rows
+        weights = torch.softmax(queries * queries.shape[-1] ** -0.5 @ keys.transpose(-1, -2), dim=-1)
+        return weights @ values
+    return F.scaled_dot_product_attention(queries, keys, values)
+
+
 class Attention(nn.Module):
     def __init__(self, width: int, heads: int, noise_width: int | None) -> None:
         super().__init__()
@@ -49,7 +59,7 @@ class Attention(nn.Module):
         return rms_norm(self._split(keys), self.key_gain), self._split(values)
 
     def forward(self, x: Tensor, scale: Tensor, past: KeysValues | None, rows: slice) -> tuple[Tensor, KeysValues]:
-        """Attend from `rows` of [B, N, W] to all rows and to the past; (residual sum for those rows, keys and values)."""
+        """Attend from `rows` of [B, N, W] to all rows and the past; (residual sum of those, own keys and values)."""
         if rows == slice(None):
             queries, keys, values = map(self._split, self.qkv(layer_norm(x, scale)).chunk(3, dim=-1))
             own = rms_norm(keys, self.key_gain), values
@@ -58,7 +68,7 @@ class Attention(nn.Module):
             x = x[:, rows]
             queries = self._split(F.linear(layer_norm(x, scale), self.qkv.weight[: x.shape[-1]]))
         keys, values = own if past is None else (torch.cat(pair, dim=2) for pair in zip(past, own, strict=True))
-        mixed = F.scaled_dot_product_attention(rms_norm(queries, self.query_gain), keys, values)
+        mixed = attend(rms_norm(queries, self.query_gain), keys, values)
         return x + self.out(mixed.transpose(1, 2).flatten(2)), own
 
     def _split(self, x: Tensor) -> Tensor:
@@ -88,17 +98,27 @@ class Transformer(nn.Module):
     """Layers over `halves` halves of N rows each; the stream of residuals itself starts normalised."""
 
     def __init__(
-        self, width: int, heads: int, hidden: int, layers: int, rows: int, halves: int = 1, noise_width: int | None = None
+        self,
+        width: int,
+        heads: int,
+        hidden: int,
+        layers: int,
+        rows: int,
+        halves: int = 1,
+        noise_width: int | None = None,
     ) -> None:
         super().__init__()
         self.positions = nn.Parameter(torch.zeros(halves, rows, width))
         self.norm_in = Gain(width, noise_width)
         self.layers = nn.ModuleList(Layer(width, heads, hidden, noise_width) for _ in range(layers))
 
+    def __iter__(self) -> Iterator[Layer]:
+        return iter(cast("list[Layer]", list(self.layers)))
+
     def scales(self, condition: Tensor | None) -> list[Tensor]:
         """Gains in the order of use: entry, then attention and MLP of each layer."""
         found = [self.norm_in(condition)]
-        for layer in self.layers:
+        for layer in self:
             found += [layer.attention.norm(condition), layer.mlp.norm(condition)]
         return found
 
@@ -117,7 +137,7 @@ class Transformer(nn.Module):
         x = layer_norm(x + self.positions[half], scales[0])
         kept: list[KeysValues] = []
         last = len(self.layers) - 1
-        for index, layer in enumerate(self.layers):
+        for index, layer in enumerate(self):
             for_attention, for_mlp = scales[1 + 2 * index : 3 + 2 * index]
             if index == last and rows is None:
                 kept.append(layer.attention.keys_values(x, for_attention))
