@@ -1,4 +1,4 @@
-"""Codecs by name: "pcm", "opus:24", "pcm:hop=1024,lookahead=64".
+"""Codecs by name: "pcm", "opus:24", "pcm:hop=1024,lookahead=64", "nano", or the path of a checkpoint.
 
 A name is a family, and after the first colon what that family makes of it. A family's module is imported when one of
 its codecs is asked for: who plays Opus never pays for torch.
@@ -6,12 +6,17 @@ its codecs is asked for: who plays Opus never pays for torch.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 
 from models.codec import Audio, Codec, CodecError, CodecSpec
+from models.config import CoDiCodecConfig, spec_of
 from models.pcm import Pcm
 
+CHECKPOINTS = (".safetensors", ".pt")
+NANO = Path(__file__).parent / "weights" / "nano.safetensors"
 PATHS = ("continuous", "discrete")
 DEFAULTS = ("pcm", "opus", "mp3", "aac")  # what available() lists
 
@@ -28,14 +33,16 @@ def load(name: str, *, rate: int | None = None, precision: str | None = None) ->
     spec. `precision` is for networks; float32 unless given. CodecError if there is no such codec.
     """
     family, _, rest = name.partition(":")
+    if name.endswith(CHECKPOINTS):
+        return _network(name)("", rate, precision)
     if family not in FAMILIES:
         raise CodecError(f'codec "{name}" is unknown ({", ".join(FAMILIES)}). Pass one of these, such as opus:24.')
     return FAMILIES[family](rest, rate, precision)
 
 
 def available() -> list[CodecSpec]:
-    """What each family gives when nothing but its name is asked for."""
-    return [load(name).spec for name in DEFAULTS]
+    """What each family gives when nothing but its name is asked for; of a network only its sizes are read."""
+    return [*(load(name).spec for name in DEFAULTS), *filter(None, [_bundled_spec()])]
 
 
 def split_path(given: str) -> tuple[str, str | None]:
@@ -86,6 +93,24 @@ def _classic(name: str, default: int) -> Loader:
     return loader
 
 
+def _network(name: str) -> Loader:
+    def loader(rest: str, rate: int | None, precision: str | None) -> Codec:
+        from models.checkpoint import load_codec
+
+        return load_codec(f"{name}:{rest}" if rest else name, precision)
+
+    return loader
+
+
+def _bundled_spec() -> CodecSpec | None:
+    """The spec of nano, from the header of its weights; without torch."""
+    if not NANO.is_file():
+        return None
+    with NANO.open("rb") as file:
+        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+    return spec_of(CoDiCodecConfig.from_json(header["__metadata__"]["config"]))
+
+
 def _vorbis(rest: str, rate: int | None, precision: str | None) -> Codec:
     name = f"vorbis:{rest}" if rest else "vorbis"
     raise CodecError(
@@ -110,4 +135,6 @@ FAMILIES: dict[str, Loader] = {
     "mp3": _classic("mp3", 128),
     "aac": _classic("aac", 96),
     "vorbis": _vorbis,
+    "nano": _network("nano"),
+    "codicodec": _network("codicodec"),
 }

@@ -88,6 +88,11 @@ def build_parser() -> argparse.ArgumentParser:
     doctor.add_argument("--json", action="store_true")
     doctor.set_defaults(run=run_doctor)
 
+    for name, about in (("train", "train a network"), ("evaluate", "judge a codec beside others")):
+        rest = commands.add_parser(name, help=about, add_help=False)
+        rest.add_argument("rest", nargs=argparse.REMAINDER)
+        rest.set_defaults(run=run_train if name == "train" else run_evaluate)
+
     bench = commands.add_parser("bench", help="measure", add_help=False)
     bench.add_argument("rest", nargs=argparse.REMAINDER)
     bench.set_defaults(run=run_bench)
@@ -216,6 +221,18 @@ def run_doctor(arguments: argparse.Namespace) -> None:
     else:
         for name, value in findings.items():
             print(f"{name:20} {value}")
+
+
+def run_train(arguments: argparse.Namespace) -> None:
+    from models.training.train import main as train
+
+    train(arguments.rest)
+
+
+def run_evaluate(arguments: argparse.Namespace) -> None:
+    from models.training.evaluate import main as evaluate
+
+    evaluate(arguments.rest or [str(DEMO)])
 
 
 def run_bench(arguments: argparse.Namespace) -> None:
