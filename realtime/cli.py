@@ -89,7 +89,7 @@ def build_parser() -> argparse.ArgumentParser:
     doctor.set_defaults(run=run_doctor)
 
     for name, about in (("train", "train a network"), ("evaluate", "judge a codec beside others")):
-        rest = commands.add_parser(name, help=about, add_help=False)
+        rest = commands.add_parser(name, help=about, add_help=False, prefix_chars="\0")  # no option is its own
         rest.add_argument("rest", nargs=argparse.REMAINDER)
         rest.set_defaults(run=run_train if name == "train" else run_evaluate)
 

@@ -25,8 +25,8 @@ from models.training.train import Batches, DivergedError, batches, export, main,
 torch.set_num_threads(1)
 
 SIZES = CoDiCodecConfig(
-    name="mini", sample_rate=48000, stft_hop=512, stft_window=1024, columns=4, patch=(32, 2), channels=(64,), strides=(),
-    blocks=(1,), width=64, layers=(1, 1, 1), heads=2, mlp_width=64, noise_width=16, latents=16, registers=2,
+    name="mini", sample_rate=48000, stft_hop=512, stft_window=1024, columns=4, patch=(32, 2), channels=(64,),
+    strides=(), blocks=(1,), width=64, layers=(1, 1, 1), heads=2, mlp_width=64, noise_width=16, latents=16, registers=2,
     levels=(11, 11, 11, 11),
 )  # fmt: skip
 
@@ -81,10 +81,24 @@ def test_every_objective_gives_a_finite_gradient_also_for_silence(stage: str) ->
     state = state_of(stage=stage)
     generator = torch.Generator().manual_seed(0)
     spectral = Spectral(SIZES)
-    pair = encode_pair(state.network, spectral, torch.zeros(2, 2, samples_needed(state.network)), state.config, generator)
+    pair = encode_pair(
+        state.network, spectral, torch.zeros(2, 2, samples_needed(state.network)), state.config, generator
+    )
     loss = OBJECTIVES[stage](state.network, spectral, pair, state.config, generator, 0.5)["loss"]
     loss.backward()
     assert all(torch.isfinite(w.grad).all() for w in state.network.parameters() if w.grad is not None)
+
+
+@pytest.mark.parametrize("together", [0.0, 1.0], ids=["after a left", "together"])
+def test_both_ways_of_decoding_train_the_whole_denoiser_in_bfloat16(together: float) -> None:
+    state = state_of(stage="decoder", shared_noise=together)
+    network = state.network
+    generator = torch.Generator().manual_seed(0)
+    with torch.autocast("cpu", torch.bfloat16):
+        pair = encode_pair(network, Spectral(SIZES), tones(0), state.config, generator)
+        OBJECTIVES["decoder"](network, Spectral(SIZES), pair, state.config, generator, 0.0)["loss"].backward()
+    idle = [n for n, w in network.named_parameters() if w.grad is None]
+    assert idle == []
 
 
 @pytest.mark.parametrize("stage", list(OBJECTIVES))

@@ -99,7 +99,8 @@ def _listed(folder: Path) -> Iterator[tuple[Path, bool, str]]:
 
 class Pack:
     """Random stretches of one or more packs. Long pieces are drawn more often, by the root of their length, lossless
-    ones twice as often: most lossy music has no top octave, and a codec would learn that."""
+    ones twice as often: most lossy music has no top octave, and a codec would learn that.
+    """
 
     def __init__(self, folders: list[Path], split: str = "train") -> None:
         self.pieces: list[tuple[npt.NDArray, Piece]] = []

@@ -120,7 +120,7 @@ def judge(reference: Audio, heard: Heard, hop: int, visqol: Any, pitch: Any, kno
 
 
 def runs_of(names: Sequence[str], only: str | None) -> list[Run]:
-    """Classic codecs as they are, networks in every mode; `only` keeps those whose name begins with one of its parts."""
+    """Classic codecs as they are, networks in every mode; `only` keeps those whose names begin with a part of it."""
     runs: list[Run] = []
     for name in names:
         network = name.partition(":")[0] not in ("opus", "aac", "mp3", "pcm", "vorbis")
@@ -143,7 +143,8 @@ def evaluate(runs: Sequence[Run], clips: dict[str, Audio], pictures: Path | None
         codec = codecs[run.codec]
         held = {name: hear(codec, run, clip) for name, clip in clips.items()}
         details[run.name] = {
-            name: judge(clip, held[name], codec.spec.hop, visqol, pitch, pitches.get(name)) for name, clip in clips.items()
+            name: judge(clip, held[name], codec.spec.hop, visqol, pitch, pitches.get(name))
+            for name, clip in clips.items()
         }
         rows[run.name] = {column: _mean([d[column] for d in details[run.name].values()]) for column in COLUMNS}
         if isinstance(codec, CoDiCodec) and run.codec not in tokens and run.path == "discrete":

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from models.codec import Audio
 from models.training.crepe import load_crepe, track
 
+SHORTEST = 72000  # samples; ViSQOL compares patches of about half a second
 CENTS = 50.0  # a pitch is kept if it is nearer than this
 CONFIDENT = 0.5  # CREPE's confidence above which a column of the reference counts as voiced
 
@@ -27,6 +28,8 @@ class Visqol:
         self._api.create(mode="audio")
 
     def __call__(self, reference: Audio, degraded: Audio) -> float:
+        if reference.shape[1] < SHORTEST:
+            return float("nan")
         a, b = (np.ascontiguousarray(x.mean(0), np.float64) for x in (reference, degraded))
         return float(self._api.measure_from_arrays(a, b, 48000).moslqo)
 

@@ -66,7 +66,7 @@ def level_difference(reference: Audio, degraded: Audio) -> float:
 
 
 def joint_roughness(audio: Audio, hop: int, first: int, width: int = 8) -> float:
-    """Mean energy of the second difference near frame joins (first, first + hop, ...) over that elsewhere; 1 is good."""
+    """Mean energy of the second difference near frame joins (first, first + hop, ...) over that elsewhere."""
     rough = np.square(np.diff(audio.astype(np.float64), 2, axis=-1)).mean(0)
     place = (np.arange(len(rough)) - first + width // 2) % hop
     near = place < width
@@ -91,7 +91,7 @@ def digits_of(tokens: npt.NDArray, levels: Sequence[int]) -> npt.NDArray:
 def use_of_tokens(tokens: npt.NDArray, levels: Sequence[int]) -> tuple[float, float]:
     """(part of the levels that occur, bits of a frame by the entropies of its digits) of tokens [frames, K].
 
-    The entropy is of each digit of each latent on its own, over all frames: what an adaptive coder of digits could reach.
+    The entropy is of each digit of each latent on its own, over all frames: what a coder of digits could reach.
     """
     digits = digits_of(tokens, levels)  # [frames, K, dims]
     used, bits = 0, 0.0

@@ -97,6 +97,7 @@ def decoder(
     else:
         with torch.no_grad():
             known = network.denoise_left(start[0], highest, left)[0]
+        torch.clear_autocast_cache()  # it keeps the weights' casts, these without their gradient
         context = noised(known, noise_level(config.context_noise, network.config))
         past = network.keep_left(context, _condition(network, noise_level(config.context_noise, network.config)), left)
         rights = network.denoise_right(start[1], highest, right, past)
@@ -111,7 +112,12 @@ def decoder(
     second = sound(spectral, torch.cat([lefts, rights]), target, config, joined, generator)
     tie = pseudo_huber(rights, answers[1]).mean() / rights[0].numel() ** 0.5
     parts = {name: first[name] + 0.5 * second[name] for name in first}
-    return {**parts, "second": second["loss"].detach(), "tie": tie.detach(), "loss": parts["loss"] + config.tie_weight * tie}
+    return {
+        **parts,
+        "second": second["loss"].detach(),
+        "tie": tie.detach(),
+        "loss": parts["loss"] + config.tie_weight * tie,
+    }
 
 
 def consistency(

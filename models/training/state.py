@@ -31,9 +31,10 @@ class TrainState:
         self.seconds = 0.0  # of training, all stages
 
     def begin(self, config: TrainConfig) -> None:
-        """Go on with another stage: its steps from 0, the averages of the optimiser anew."""
+        """Go on with another stage from the averaged weights: its steps from 0, the optimiser anew."""
         self.config = config
         self.step = 0
+        self.network.load_state_dict(self.average.state_dict())
         self.optimiser = torch.optim.RAdam(self.network.parameters(), lr=config.rate, betas=config.betas)
 
     @torch.no_grad()
@@ -98,9 +99,24 @@ class Curves:
             writer.writerow(row)
 
 
-COLUMNS = (
-    "stage step seen pairs seconds loss mel spectrum energy second tie huber gradient rate code used".split()
-)  # code: mean |z|; used: part of the levels in use in a batch
+COLUMNS = [
+    "stage",
+    "step",
+    "seen",
+    "pairs",
+    "seconds",
+    "loss",
+    "mel",
+    "spectrum",
+    "energy",
+    "second",
+    "tie",
+    "huber",
+    "gradient",
+    "rate",
+    "code",
+    "used",
+]  # code: mean |z|; used: part of the levels in use in a batch
 
 
 def use_of_levels(codes: Tensor, levels: tuple[int, ...]) -> float:

@@ -1,9 +1,9 @@
 """`verdigris train`: one loop for every stage of the recipe, on a CPU, a GPU, or several through torchrun.
 
-    verdigris train --pack FOLDER PACK           decode a folder of audio once
-    verdigris train PACK --state DIR --minutes 9 train, or go on where DIR/state.pt stopped
-    verdigris train PACK --state DIR --set stage=decoder --set steps=6000
-    verdigris train --state DIR --export nano.safetensors
+verdigris train --pack FOLDER PACK           decode a folder of audio once
+verdigris train PACK --state DIR --minutes 9 train, or go on where DIR/state.pt stopped
+verdigris train PACK --state DIR --set stage=decoder --set steps=6000
+verdigris train --state DIR --export nano.safetensors
 """
 
 from __future__ import annotations
@@ -76,7 +76,12 @@ def one_step(state: TrainState, spectral: Spectral, audio: Tensor, folder: Path,
     state.pairs += audio.shape[0] * (torch.distributed.get_world_size() if torch.distributed.is_initialized() else 1)
     codes = pair.codes.detach()
     shown = {name: float(value.detach()) for name, value in parts.items()}
-    return {**shown, "gradient": float(norm), "code": float(codes.abs().mean()), "used": use_of_levels(codes, network.config.levels)}
+    return {
+        **shown,
+        "gradient": float(norm),
+        "code": float(codes.abs().mean()),
+        "used": use_of_levels(codes, network.config.levels),
+    }
 
 
 def average_gradients(network: CoDiCodecNetwork) -> None:
@@ -110,7 +115,9 @@ def run(state: TrainState, draw: Batches, folder: Path, minutes: float | None = 
                 row |= {"seconds": round(state.seconds, 1), "rate": state.rate()}
                 curves.add({n: f"{v:.5g}" if isinstance(v, float) else v for n, v in row.items()})
                 if show:
-                    shown = "  ".join(f"{n} {row[n]:.3f}" for n in ("loss", "mel", "gradient", "code", "used") if n in row)
+                    shown = "  ".join(
+                        f"{n} {row[n]:.3f}" for n in ("loss", "mel", "gradient", "code", "used") if n in row
+                    )
                     console.print(f"{state.config.stage} {state.step}/{state.config.steps}  {shown}", highlight=False)
                 kept.clear()
             if rank == 0 and state.step % state.config.save_every == 0:
@@ -126,9 +133,13 @@ def export(state: TrainState, path: Path) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="verdigris train", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="verdigris train", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("packs", nargs="*", type=Path, metavar="PACK")
-    parser.add_argument("--pack", nargs=2, type=Path, metavar=("FOLDER", "OUT"), help="decode FOLDER into a pack and stop")
+    parser.add_argument(
+        "--pack", nargs=2, type=Path, metavar=("FOLDER", "OUT"), help="decode FOLDER into a pack and stop"
+    )
     parser.add_argument("--state", type=Path, metavar="DIR", help="where state.pt and curves.csv are kept")
     parser.add_argument("--minutes", type=float, metavar="N", help="stop after so long, with a saved state")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a choice of TrainConfig")
