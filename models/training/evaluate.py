@@ -178,11 +178,11 @@ def _mean(values: Sequence[float]) -> float:
 def read_clips(paths: Sequence[Path], seconds: float) -> dict[str, Audio]:
     """Clips by name, float32 [2, n] at 48 kHz, at most so many seconds of each; folders are searched."""
     files = [f for p in paths for f in (sorted(p.iterdir()) if p.is_dir() else [p])]
-    clips = {}
+    clips: dict[str, Audio] = {}
     for file in files:
         if file.suffix.lower() in (".ogg", ".flac", ".wav"):
             audio = decode(file)[: round(seconds * RATE)]
-            clips[file.stem] = np.ascontiguousarray(audio.T, np.float32) / 32768
+            clips[file.stem] = np.ascontiguousarray(audio.T, np.float32) / np.float32(32768)
     if not clips:
         raise CodecError("no clips to evaluate on; give audio files or a folder of them.")
     return clips

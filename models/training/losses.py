@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 MEL_SCALES = ((32, 5), (64, 10), (128, 20), (256, 40), (512, 80), (1024, 160), (2048, 320))  # window, bands: DAC's
-ALWAYS, SOMETIMES = MEL_SCALES[-1], MEL_SCALES[1:-1]  # in training each loss takes the longest and one other
+ALWAYS = ((4096, 320), (2048, 320))  # in training: longer than the network's columns, where phases must agree
+SOMETIMES = MEL_SCALES[1:-1]  # and one of these
 FLOOR = 3e-4  # of a mel band in training: about 16-bit rounding
 BLOCK = (16, 4)  # mel bands and columns whose energies are compared as one
 
@@ -59,7 +60,7 @@ def mel_distance(estimate: Tensor, target: Tensor, scales: tuple[tuple[int, int]
 
 
 def perceptual(estimate: Tensor, target: Tensor, scales: tuple[tuple[int, int], ...]) -> tuple[Tensor, Tensor, Tensor]:
-    """(mel, spectrum, energy) of waveforms [B, C, n], means over scales (window, bands), hop window // 2.
+    """(mel, spectrum, energy) of waveforms [B, C, n], means over scales (window, bands), hop window // 4.
 
     mel: L1 of log10 bands. spectrum: L1 of the roots of magnitudes, relative to the target's mean (bins, not bands:
     pitch below 1 kHz lies between bands). energy: L1 of the log10 energy of blocks of bands and columns; without it a
@@ -77,7 +78,7 @@ def perceptual(estimate: Tensor, target: Tensor, scales: tuple[tuple[int, int], 
 
 def _views(audio: Tensor, window: int, bands: int) -> tuple[Tensor, Tensor, Tensor]:
     """Log10 bands, root magnitudes, log10 block energies."""
-    size = magnitudes(audio, window, window // 2)
+    size = magnitudes(audio, window, window // 4)
     banded = size @ mel_filters(window, bands).to(size.device)
     energy = torch.log10(_blocks(banded.square()) + FLOOR**2)
     return torch.log10(banded + FLOOR), torch.sqrt(size * (2048 / window) ** 0.5 + 1e-4), energy

@@ -111,7 +111,7 @@ def decoder(
     joined = 0 if together else network.config.hop - network.config.lookahead
     second = sound(spectral, torch.cat([lefts, rights]), target, config, joined, generator)
     tie = pseudo_huber(rights, answers[1]).mean() / rights[0].numel() ** 0.5
-    parts = {name: first[name] + 0.5 * second[name] for name in first}
+    parts = {name: first[name] + second[name] for name in first}
     return {
         **parts,
         "second": second["loss"].detach(),
@@ -159,19 +159,21 @@ def sound(
     """The weighted perceptual loss of pairs of spectra [2B, ...] as waveforms, from sample `first` on.
 
     The first and last `overlap` samples fade and are left out. Half the items are compared as left and right, half as
-    middle and side: where phases are made up, the two channels of a centred sound must make up the same.
+    middle and side: where phases are made up, the two channels of a centred sound must make up the same. The grid of the
+    comparison lies anywhere on the network's own: on the same grid, columns with unrelated phases look right.
     """
     half = len(estimate) // 2
     waves = []
+    shift = int(torch.randint(spectral.hop, (), generator=generator))
     for spectra in (estimate.float(), target):
         joined = torch.cat([spectra[:half], spectra[half:]], dim=-1)
-        audio = spectral.synthesise(joined)[0][..., max(first, spectral.overlap) :]
+        audio = spectral.synthesise(joined)[0][..., max(first, spectral.overlap) + shift :]
         turned = torch.stack([audio[:, 0] + audio[:, 1], audio[:, 0] - audio[:, 1]], dim=1) * 0.5**0.5
         middle = (torch.arange(half, device=audio.device) % 2 == 1)[:, None, None]
         waves.append(torch.where(middle, turned, audio))
     other = SOMETIMES[int(torch.randint(len(SOMETIMES), (), generator=generator))]
     with torch.autocast(estimate.device.type, enabled=False):
-        mel, spectrum, energy = perceptual(waves[0], waves[1], (ALWAYS, other))
+        mel, spectrum, energy = perceptual(waves[0], waves[1], (*ALWAYS, other))
     total = config.mel_weight * mel + config.spectrum_weight * spectrum + config.energy_weight * energy
     return {"loss": total, "mel": mel.detach(), "spectrum": spectrum.detach(), "energy": energy.detach()}
 

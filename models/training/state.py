@@ -39,8 +39,9 @@ class TrainState:
 
     @torch.no_grad()
     def update_average(self) -> None:
-        decay = min(self.config.ema, (1 + self.seen) / (10 + self.seen))
-        mine, other = list(self.average.parameters()), list(self.network.parameters())
+        decay = min(self.config.ema, (1 + self.step) / (10 + self.step))  # old stages fade first
+        mine: list[Tensor] = list(self.average.parameters())
+        other: list[Tensor] = list(self.network.parameters())
         torch._foreach_lerp_(mine, other, 1 - decay)
 
     def rate(self) -> float:
