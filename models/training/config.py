@@ -32,7 +32,7 @@ class TrainConfig:
     precision: str = "bfloat16"  # autocast of the network; losses and weights are float32
     round_probability: float = 0.5  # of an item's codes being rounded (1 - FSQ-dropout)
     mel_weight: float = 1.0
-    spectrum_weight: float = 0.5
+    spectrum_weight: float = 1.0
     energy_weight: float = 0.3
     edge_weight: float = 0.1  # keeps codes from crowding at the ends of their range, where most levels are never used
     tie_weight: float = 0.05  # middle noise levels to the one-step answer

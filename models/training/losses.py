@@ -68,18 +68,23 @@ def perceptual(estimate: Tensor, target: Tensor, scales: tuple[tuple[int, int], 
     """
     mel = spectrum = energy = estimate.new_zeros(())
     for window, bands in scales:
-        with torch.no_grad():
-            wanted = _views(target, window, bands)
-        found = _views(estimate, window, bands)
-        apart = [(a - b).abs().mean() for a, b in zip(found, wanted, strict=True)]
-        mel, spectrum, energy = mel + apart[0], spectrum + apart[1] / (wanted[1].mean() + 0.05), energy + apart[2]
+        sizes = [magnitudes(audio, window, window // 4) for audio in (estimate, target)]
+        apart = magnitude_parts(sizes[0], sizes[1], window, bands)
+        mel, spectrum, energy = mel + apart[0], spectrum + apart[1], energy + apart[2]
     return mel / len(scales), spectrum / len(scales), energy / len(scales)
 
 
-def _views(audio: Tensor, window: int, bands: int) -> tuple[Tensor, Tensor, Tensor]:
+def magnitude_parts(estimate: Tensor, target: Tensor, window: int, bands: int) -> tuple[Tensor, Tensor, Tensor]:
+    """The same of magnitudes [..., columns, bins], the Nyquist bin or not."""
+    with torch.no_grad():
+        wanted = _views(target, window, bands)
+    apart = [(a - b).abs().mean() for a, b in zip(_views(estimate, window, bands), wanted, strict=True)]
+    return apart[0], apart[1] / (wanted[1].mean() + 0.05), apart[2]
+
+
+def _views(size: Tensor, window: int, bands: int) -> tuple[Tensor, Tensor, Tensor]:
     """Log10 bands, root magnitudes, log10 block energies."""
-    size = magnitudes(audio, window, window // 4)
-    banded = size @ mel_filters(window, bands).to(size.device)
+    banded = size @ mel_filters(window, bands)[: size.shape[-1]].to(size.device)
     energy = torch.log10(_blocks(banded.square()) + FLOOR**2)
     return torch.log10(banded + FLOOR), torch.sqrt(size * (2048 / window) ** 0.5 + 1e-4), energy
 

@@ -23,7 +23,7 @@ from models.convstack import group_norm
 from models.network import CoDiCodecNetwork, Condition, Features
 from models.spectral import Spectral
 from models.training.config import TrainConfig
-from models.training.losses import ALWAYS, SOMETIMES, perceptual, pseudo_huber
+from models.training.losses import ALWAYS, SOMETIMES, magnitude_parts, perceptual, pseudo_huber
 
 Parts = dict[str, Tensor]
 
@@ -65,7 +65,11 @@ def warm(
     taps = network.expander_stack.maps(network.expand(pair.codes), network.expander_stack.scales(None))
     normed = group_norm(taps[0], taps[0].new_ones(1, taps[0].shape[1]))
     estimate = network.config.sigma_data * network.denoiser_out.head(normed).float()
-    return sound(spectral, estimate, pair.spectra, config, 0, generator)
+    columns = column_magnitudes(spectral, estimate), column_magnitudes(spectral, pair.spectra)
+    with torch.autocast(estimate.device.type, enabled=False):
+        first = weighted(magnitude_parts(*columns, spectral.size, ALWAYS[-1][1]), config)
+    second = sound(spectral, estimate, pair.spectra, config, 0, generator, always=())
+    return {name: first[name] + 0.5 * second[name] for name in first}
 
 
 def decoder(
@@ -154,13 +158,19 @@ OBJECTIVES: dict[str, Callable[..., Parts]] = {"warm": warm, "decoder": decoder,
 
 
 def sound(
-    spectral: Spectral, estimate: Tensor, target: Tensor, config: TrainConfig, first: int, generator: torch.Generator
+    spectral: Spectral,
+    estimate: Tensor,
+    target: Tensor,
+    config: TrainConfig,
+    first: int,
+    generator: torch.Generator,
+    always: tuple[tuple[int, int], ...] = ALWAYS,
 ) -> Parts:
     """The weighted perceptual loss of pairs of spectra [2B, ...] as waveforms, from sample `first` on.
 
     The first and last `overlap` samples fade and are left out. Half the items are compared as left and right, half as
-    middle and side: where phases are made up, the two channels of a centred sound must make up the same. The grid of the
-    comparison lies anywhere on the network's own: on the same grid, columns with unrelated phases look right.
+    middle and side: where phases are made up, the two channels of a centred sound must make up the same. The grid of
+    the comparison lies anywhere on the network's own: on the same one, columns with unrelated phases look right.
     """
     half = len(estimate) // 2
     waves = []
@@ -172,10 +182,28 @@ def sound(
         middle = (torch.arange(half, device=audio.device) % 2 == 1)[:, None, None]
         waves.append(torch.where(middle, turned, audio))
     other = SOMETIMES[int(torch.randint(len(SOMETIMES), (), generator=generator))]
+    fitting = [scale for scale in always if scale[0] <= waves[0].shape[-1]]
     with torch.autocast(estimate.device.type, enabled=False):
-        mel, spectrum, energy = perceptual(waves[0], waves[1], (*ALWAYS, other))
+        return weighted(perceptual(waves[0], waves[1], (*fitting, other)), config)
+
+
+def weighted(parts: tuple[Tensor, Tensor, Tensor], config: TrainConfig) -> Parts:
+    """Their weighted sum, and each."""
+    mel, spectrum, energy = parts
     total = config.mel_weight * mel + config.spectrum_weight * spectrum + config.energy_weight * energy
     return {"loss": total, "mel": mel.detach(), "spectrum": spectrum.detach(), "energy": energy.detach()}
+
+
+def column_magnitudes(spectral: Spectral, spectra: Tensor) -> Tensor:
+    """Magnitudes [2B, 2, columns, bins] of spectra as they are, half the items as middle and side.
+
+    Not of the waveform: in a column, overlap with neighbours of unrelated phase blurs what there is to learn.
+    """
+    planes = spectral.expand(spectra.float()).unflatten(1, (2, 2))  # [2B, channel, Re Im, bins, columns]
+    turned = torch.stack([planes[:, 0] + planes[:, 1], planes[:, 0] - planes[:, 1]], dim=1) * 0.5**0.5
+    middle = (torch.arange(len(planes), device=planes.device) % 2 == 1)[:, None, None, None, None]
+    chosen = torch.where(middle, turned, planes)
+    return torch.sqrt(chosen.square().sum(2) + 1e-12).transpose(-1, -2)
 
 
 def _noise_places(count: int, network: CoDiCodecNetwork, generator: torch.Generator) -> Tensor:
