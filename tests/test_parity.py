@@ -18,7 +18,7 @@ from models.codicodec import CoDiCodec
 from models.config import CoDiCodecConfig
 from models.network import CoDiCodecNetwork
 
-pytestmark = pytest.mark.parity
+pytestmark = [pytest.mark.parity, pytest.mark.timeout(1800)]  # the package takes minutes on a laptop
 pytest.importorskip("codicodec", reason="the parity extra is not installed (pip install codicodec==0.1.2)")
 
 LIMIT = 1e-4
