@@ -25,7 +25,7 @@ def lag(played: np.ndarray, given: np.ndarray) -> int:
     return int(np.argmax(np.fft.irfft(spectrum, size)))
 
 
-def measure(seconds: float = 10.0, codec: str = "pcm:hop=960") -> list[Row]:
+def measure(seconds: float = 10.0, codec: str = "pcm:hop=960,rate=48000") -> list[Row]:
     """Planned less measured, for every rate and block, live by the clock."""
     rows = []
     for rate, block in itertools.product(RATES, BLOCKS):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from importlib import import_module
 
-from benchmarks import codec, host, latency, rendering, worker
-from benchmarks.report import show
+from benchmarks import host, latency, rendering, table, worker
+from benchmarks.report import Row, show
+from realtime.cli import Parser
 
-PARTS = {
-    "codec": lambda arguments: codec.measure(arguments.against),
+PARTS: dict[str, Callable[[argparse.Namespace], list[Row]]] = {
+    "codec": lambda arguments: import_module("benchmarks.codec").measure(arguments.against),  # torch takes its time
     "host": lambda arguments: host.measure(),
     "worker": lambda arguments: worker.measure(),
     "render": lambda arguments: rendering.measure(arguments.minutes),
@@ -19,12 +21,27 @@ PARTS = {
 
 def main(argv: Sequence[str]) -> None:
     """Measure one part, or host and worker, which take seconds."""
-    parser = argparse.ArgumentParser(prog="verdigris bench")
-    parser.add_argument("part", nargs="*", choices=(*PARTS, []), default=[], help="what to measure (host, worker)")
-    parser.add_argument("--minutes", type=float, default=60.0, help="length of the rendered file")
-    parser.add_argument("--seconds", type=float, default=10.0, help="length of each latency measurement")
+    parser = Parser(prog="verdigris bench")
+    parser.add_argument(
+        "part", nargs="*", choices=(*PARTS, "table", []), default=[], help="what to measure (host, worker)"
+    )
+    parser.add_argument("--minutes", type=_length, default=60.0, help="length of the rendered file")
+    parser.add_argument("--seconds", type=_length, default=10.0, help="length of each latency measurement")
     parser.add_argument("--against", metavar="PACKAGE", help="codec: measure this package beside ours (codicodec)")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args(argv)
+    if "table" in arguments.part:
+        table.show()
+        return
     rows = [row for part in arguments.part or ("host", "worker") for row in PARTS[part](arguments)]
     show(rows, as_json=arguments.json)
+
+
+def _length(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0.1 <= value <= 1000:
+        raise argparse.ArgumentTypeError(f"{text} is not a number from 0.1 to 1000")
+    return value

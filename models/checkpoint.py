@@ -88,7 +88,7 @@ def read_official(path: Path, config: CoDiCodecConfig | None = None) -> CoDiCode
             f'checkpoint "{path.name}" holds more than weights and was refused; nothing in it was run. '
             f"{_first_sentence(error)}"
         ) from error
-    except (RuntimeError, EOFError, OSError, ValueError) as error:
+    except Exception as error:
         raise CodecError(f'checkpoint "{path.name}" is truncated or damaged. Fetch it again.') from error
     state = held.get("gen_state_dict") if isinstance(held, Mapping) else None
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):

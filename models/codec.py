@@ -10,13 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
 Audio = npt.NDArray[np.float32]  # [C, T], full scale is ±1
 Tokens = npt.NDArray[np.int32]  # [tokens]
+
+MODES = ("autoregressive", "parallel")  # of decoding a whole file
 
 
 class CodecError(Exception):
@@ -86,6 +88,23 @@ class Decoder(Protocol):
 
     def reset(self) -> None:
         """Forget everything decoded."""
+        ...
+
+
+@runtime_checkable
+class WholeFile(Protocol):
+    """What a codec offers beyond the stream, if it can look at all of a file at once."""
+
+    config_hash: bytes
+
+    def encode(self, audio: Audio, path: str = ...) -> npt.NDArray[np.generic]:
+        """[2, n] at the codec's rate to codes float32 [frames, latents, dims] or tokens int32 [frames, latents]."""
+        ...
+
+    def decode(
+        self, codes: npt.NDArray[np.generic], mode: str = ..., steps: int | None = ..., generator: int = ...
+    ) -> Audio:
+        """Codes or tokens to [2, frames * hop + lookahead], aligned with what was encoded; mode: see MODES."""
         ...
 
 

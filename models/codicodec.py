@@ -19,6 +19,7 @@ from models.codec import Audio, CodecError, Controls, Decoder, Frame
 from models.config import spec_of
 from models.decoding import Conditions, Progress
 from models.network import CoDiCodecNetwork
+from models.placement import use_threads
 from models.spectral import Spectral
 from models.streaming import StreamDecoder, StreamEncoder, decode_together
 from models.whole import as_stereo, decode_file, encode_file
@@ -42,6 +43,11 @@ class CoDiCodec:
         self.spec = spec_of(config)
         self._spectral = Spectral(config)
         self._conditions = Conditions(network)
+
+    def tune(self) -> None:
+        """For live use: as many threads as are faster here and now; process-wide; may change the last bit."""
+        if self.network.device.type == "cpu":
+            self.reason += f", {use_threads(self.network)} thread(s)"
 
     def open_encoder(self) -> StreamEncoder:
         return StreamEncoder(self.network, self._spectral, self.spec)

@@ -1,4 +1,4 @@
-"""Codecs by name: "pcm", "opus:24", "pcm:hop=1024,lookahead=64", "nano", or the path of a checkpoint.
+"""Codecs by name: "pcm", "opus:24", "pcm:hop=1024,lookahead=64".
 
 A name is a family, and after the first colon what that family makes of it. A family's module is imported when one of
 its codecs is asked for: who plays Opus never pays for torch.
@@ -15,9 +15,9 @@ from models.codec import Audio, Codec, CodecError, CodecSpec
 from models.config import CoDiCodecConfig, spec_of
 from models.pcm import Pcm
 
-CHECKPOINTS = (".safetensors", ".pt")
 NANO = Path(__file__).parent / "weights" / "nano.safetensors"
 PATHS = ("continuous", "discrete")
+CHECKPOINTS = (".safetensors", ".pt")  # a name that ends so is a file
 DEFAULTS = ("pcm", "opus", "mp3", "aac")  # what available() lists
 
 # rest of the name ("" if none), rate asked for, precision asked for -> codec
@@ -32,17 +32,20 @@ def load(name: str, *, rate: int | None = None, precision: str | None = None) ->
     `rate` is the rate, in Hz, that the caller runs at: a codec that can run at it does, others keep the one in their
     spec. `precision` is for networks; float32 unless given. CodecError if there is no such codec.
     """
+    if Path(name).suffix in CHECKPOINTS:
+        return _network(name, precision)
     family, _, rest = name.partition(":")
-    if name.endswith(CHECKPOINTS):
-        return _network(name)("", rate, precision)
     if family not in FAMILIES:
-        raise CodecError(f'codec "{name}" is unknown ({", ".join(FAMILIES)}). Pass one of these, such as opus:24.')
+        raise CodecError(
+            f'codec "{name}" is unknown ({", ".join(FAMILIES)}, or a file {" or ".join(CHECKPOINTS)}). '
+            "Pass one of these, such as opus:24."
+        )
     return FAMILIES[family](rest, rate, precision)
 
 
 def available() -> list[CodecSpec]:
-    """What each family gives when nothing but its name is asked for; of a network only its sizes are read."""
-    return [*(load(name).spec for name in DEFAULTS), *filter(None, [_bundled_spec()])]
+    """What each family gives when nothing but its name is asked for; of the network only the sizes are read."""
+    return [*(load(name).spec for name in DEFAULTS), *_bundled()]
 
 
 def split_path(given: str) -> tuple[str, str | None]:
@@ -60,6 +63,13 @@ def load_transcoder(name: str) -> tuple[Transcoder, int] | None:
 
     kbps = _kbps(family, rest, 96)
     return partial(transcode, kbps=kbps), kbps
+
+
+def convert(source: Path, target: Path) -> None:
+    """A released CoDiCodec checkpoint to ours; its weights stay under their licence. CodecError if it is not sound."""
+    from models import checkpoint
+
+    checkpoint.convert(source, target)
 
 
 def _pcm(rest: str, rate: int | None, precision: str | None) -> Codec:
@@ -93,29 +103,26 @@ def _classic(name: str, default: int) -> Loader:
     return loader
 
 
-def _network(name: str) -> Loader:
-    def loader(rest: str, rate: int | None, precision: str | None) -> Codec:
-        from models.checkpoint import load_codec
-
-        return load_codec(f"{name}:{rest}" if rest else name, precision)
-
-    return loader
-
-
-def _bundled_spec() -> CodecSpec | None:
-    """The spec of nano, from the header of its weights; without torch."""
-    if not NANO.is_file():
-        return None
-    with NANO.open("rb") as file:
-        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-    return spec_of(CoDiCodecConfig.from_json(header["__metadata__"]["config"]))
-
-
 def _vorbis(rest: str, rate: int | None, precision: str | None) -> Codec:
     name = f"vorbis:{rest}" if rest else "vorbis"
     raise CodecError(
         f'codec "{name}" has no fixed hop: it is for whole files (verdigris render). Live, pass opus, mp3 or aac.'
     )
+
+
+def _network(name: str, precision: str | None) -> Codec:
+    from models.checkpoint import load_codec
+
+    return load_codec(name, precision)
+
+
+def _bundled() -> list[CodecSpec]:
+    """The spec of nano, from the header of its weights: no torch for a list."""
+    if not NANO.is_file():
+        return []
+    with NANO.open("rb") as file:
+        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+    return [spec_of(CoDiCodecConfig.from_json(header["__metadata__"]["config"]))]
 
 
 def _kbps(family: str, given: str, default: int) -> int:
@@ -135,6 +142,6 @@ FAMILIES: dict[str, Loader] = {
     "mp3": _classic("mp3", 128),
     "aac": _classic("aac", 96),
     "vorbis": _vorbis,
-    "nano": _network("nano"),
-    "codicodec": _network("codicodec"),
+    "nano": lambda rest, rate, precision: _network(f"nano:{rest}" if rest else "nano", precision),
+    "codicodec": lambda rest, rate, precision: _network(f"codicodec:{rest}" if rest else "codicodec", precision),
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import math
+import os
 import time
 
 import torch
@@ -18,6 +19,8 @@ from models.config import SPECTRAL_CHANNELS, CoDiCodecConfig
 from models.network import CoDiCodecNetwork
 
 PRECISIONS = ("float32", "bfloat16", "auto")
+LARGE = 50_000_000  # parameters; such a network is not even tried on one thread
+WORTHWHILE = 0.75  # of the time that one thread takes
 TOLERANCE = 1e-3  # of the probe, whose values are about 1; float32 devices differ from the CPU by about 1e-6
 
 
@@ -63,6 +66,24 @@ def choose_device(device: str | None) -> tuple[torch.device, str]:
                 return torch.device(name), f"agrees with the CPU to {error:.1g}"
             refused += f"{name} refused, its results are off by {error:.2g}; "
     return torch.device("cpu"), refused + ("no accelerator" if not refused else "the CPU is right")
+
+
+def use_threads(network: CoDiCodecNetwork) -> int:
+    """Have torch use every core if that is clearly faster here and now, else one thread; process-wide.
+
+    Threads wait for each other many times in a frame. On a machine that is busy with other things, two of them were
+    seen to take twenty times as long as one. Another number of threads may change results in the last bit.
+    """
+    cores = os.cpu_count() or 1
+    torch.set_num_threads(cores)
+    if cores == 1 or sum(p.numel() for p in network.parameters()) >= LARGE:
+        return cores
+    together = min(_one_frame(network)[1] for _ in range(3))
+    torch.set_num_threads(1)
+    alone = min(_one_frame(network)[1] for _ in range(3))
+    if together < WORTHWHILE * alone:
+        torch.set_num_threads(cores)
+    return torch.get_num_threads()
 
 
 @torch.inference_mode()

@@ -6,6 +6,8 @@ Formats are libsndfile's (WAV, FLAC, Ogg, MP3, AIFF ...), through soundfile. Aud
 from __future__ import annotations
 
 import contextlib
+import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -15,15 +17,35 @@ import numpy.typing as npt
 import soundfile
 
 from realtime.resample import Resampler
+from realtime.wholefile import FileError, WholeFile, check_replaceable, reason
 
 Audio = npt.NDArray[np.float32]
 
 RATES = (8_000, 192_000)  # Hz, lowest and highest
 FORMATS = "WAV, FLAC, Ogg, MP3 or AIFF"
+LONGEST = (2**32 - 2**12) // 8  # samples of float32 stereo whose bytes a WAV header can still count
+OGG_PAGE = 65_307  # bytes, the longest
+CHECKED_AT_ONCE = 4096  # samples; damage is found to within so many
+UNKNOWN_LENGTH = 0x7FFF0000  # bytes; who writes to a pipe declares this much or more
+
+# What libsndfile's log says of a file that is shorter than its header tells.
+_SHORTER = re.compile(r"^\s*(?:data|SSND|Data Size)\s*: (\d+) \(should be (\d+)\)", re.MULTILINE)
 
 
-class AudioFileError(Exception):
-    """A file that cannot be read or written; the message says what was given, what is allowed, what to do."""
+class AudioFileError(FileError):
+    """An audio file that cannot be read or written."""
+
+
+def check(path: Path, seconds: float | None = None) -> None:
+    """Read it through, or so many seconds of it: damage is told before anything is played or written."""
+    with _quiet():
+        reader = Reader(path)
+        try:
+            left = reader.length if seconds is None else int(seconds * reader.rate) + 1
+            while left and (block := reader.read(min(left, CHECKED_AT_ONCE))).shape[1]:
+                left -= block.shape[1]
+        finally:
+            reader.close()
 
 
 class Reader:
@@ -32,14 +54,19 @@ class Reader:
     def __init__(self, path: Path, rate: int | None = None, *, loop: bool = False) -> None:
         """Open and check; AudioFileError if it is no audio that can be played. `loop` begins again at the end."""
         self.path, self._loop = path, loop
-        if not path.is_file():
-            raise AudioFileError(f"{path}: no such file. Pass an audio file ({FORMATS}).")
-        if path.stat().st_size == 0:
-            raise AudioFileError(f"{path}: empty, 0 bytes. Pass an audio file ({FORMATS}).")
         try:
-            self._file = soundfile.SoundFile(path)
-        except (soundfile.LibsndfileError, OSError) as error:
+            if path.is_dir():
+                raise AudioFileError(f"{path}: a directory. Pass an audio file ({FORMATS}).")
+            if path.stat().st_size == 0:
+                raise AudioFileError(f"{path}: empty, 0 bytes. Pass an audio file ({FORMATS}).")
+            with _quiet():
+                self._file = soundfile.SoundFile(os.fsencode(path))
+        except soundfile.LibsndfileError as error:
             raise AudioFileError(f"{path}: not audio that can be read. Pass an audio file ({FORMATS}).") from error
+        except (OSError, ValueError) as error:
+            raise AudioFileError(
+                f"{path}: cannot be read ({reason(error)}). Pass an audio file ({FORMATS})."
+            ) from error
         try:
             self._check()
         except AudioFileError:
@@ -86,6 +113,11 @@ class Reader:
             raise AudioFileError(f"{name}: {rate} Hz; {RATES[0]} to {RATES[1]} can be played. Convert it first.")
         if self._file.frames == 0:
             raise AudioFileError(f"{name}: no samples in it. Pass a file with sound.")
+        short = _SHORTER.search(self._file.extra_info)
+        if short and int(short[2]) < int(short[1]) < UNKNOWN_LENGTH:
+            raise AudioFileError(f"{name}: cut short, {short[2]} of {short[1]} bytes are there. Use a whole copy.")
+        if self._file.format == "OGG" and not _ogg_has_end(name):
+            raise AudioFileError(f"{name}: cut short, the end of the stream is not there. Use a whole copy.")
 
     def _read_file(self, count: int) -> Audio:
         """[2, n] from the file; silence after its end, for a resampler to finish with."""
@@ -116,41 +148,63 @@ class Reader:
         return np.ascontiguousarray(np.broadcast_to(samples.T, (2, len(samples))))
 
 
+_UPDATE_HEADER_AUTO = 0x1061  # SFC_SET_UPDATE_HEADER_AUTO in sndfile.h
+
+
 class Writer:
-    """A float32 WAV of stereo. With `whole`, it has its name only once all of it is written."""
+    """A float32 WAV of stereo. With `whole`, it has its name only once all of it is written.
+
+    Without, its header tells the truth after every write: whatever ends the program, what was written can be read.
+    """
 
     def __init__(self, path: Path, rate: int, *, whole: bool = False) -> None:
         """AudioFileError if it cannot be written there."""
-        self.path, self._whole = path, whole
-        self._working = path.with_name(f".{path.name}.part") if whole else path
+        self.path = path
+        self._whole = WholeFile(path) if whole else None
+        working = self._whole.working if self._whole else path
         try:
-            if path.is_dir():
-                raise IsADirectoryError
-            self._file = soundfile.SoundFile(self._working, "w", rate, 2, subtype="FLOAT", format="WAV")
-        except (soundfile.LibsndfileError, OSError) as error:
-            raise AudioFileError(f"{path}: cannot be written. Pass a path in a directory you may write to.") from error
+            check_replaceable(working)
+            self._file = soundfile.SoundFile(os.fsencode(working), "w", rate, 2, subtype="FLOAT", format="WAV")
+            if not whole:
+                # libsndfile's command of this number, which soundfile does not name
+                soundfile._snd.sf_command(self._file._file, _UPDATE_HEADER_AUTO, soundfile._ffi.NULL, 1)
+        except BaseException as error:
+            if self._whole:
+                self._whole.discard()
+            if not isinstance(error, (soundfile.LibsndfileError, OSError, ValueError)):  # Ctrl-C
+                raise
+            raise AudioFileError(
+                f"{path}: cannot be written ({reason(error)}). Pass a place you may write to."
+            ) from error
 
     def write(self, audio: Audio) -> None:
         """Append [2, n]; AudioFileError if the disk is full."""
+        if self._file.frames + audio.shape[1] > LONGEST:
+            raise AudioFileError(f"{self.path}: no WAV is longer than {LONGEST} samples (4 GB). Use a shorter piece.")
         try:
             self._file.write(audio.T)
         except (AssertionError, soundfile.LibsndfileError, OSError) as error:  # soundfile asserts on a short write
-            raise AudioFileError(f"{self.path}: the disk is full or gone. Free some space and record again.") from error
+            raise AudioFileError(f"{self.path}: the disk is full or gone. Free some space and try again.") from error
 
     def close(self) -> None:
         """Finish the file; it can be read from now on."""
         try:
             self._file.close()
-            if self._whole:
-                self._working.replace(self.path)
         except (soundfile.LibsndfileError, OSError) as error:
-            raise AudioFileError(f"{self.path}: could not be finished ({error}).") from error
+            if self._whole:  # else what is there can be read, and stays
+                self._whole.discard()
+            raise AudioFileError(f"{self.path}: could not be finished ({reason(error)}). Try again.") from error
+        if self._whole:
+            self._whole.commit()
 
     def discard(self) -> None:
         """Close and remove what was written."""
         with contextlib.suppress(soundfile.LibsndfileError, OSError):
             self._file.close()
-        self._working.unlink(missing_ok=True)
+        if self._whole:
+            self._whole.discard()
+        else:
+            self.path.unlink(missing_ok=True)
 
     def __enter__(self) -> Writer:
         return self
@@ -162,3 +216,30 @@ class Writer:
             self.discard()
         else:
             self.close()
+
+
+def _ogg_has_end(path: Path) -> bool:
+    """Whether the last page is whole and marked as the last (RFC 3533, 6): Ogg has no length to compare with."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - OGG_PAGE))
+        tail = file.read()
+    page = tail[tail.rfind(b"OggS") :]
+    return len(page) > 27 and len(page) >= 27 + page[26] + sum(page[27 : 27 + page[26]]) and bool(page[5] & 4)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Within, what C libraries write to stderr is lost: libmpg123 remarks on damage that we report ourselves."""
+    try:
+        kept = os.dup(2)
+    except OSError:  # no stderr at all
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)

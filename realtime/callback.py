@@ -11,7 +11,7 @@ plain reference in `tests/` and the plug-in's C agree to the bit.
                      ^ up by 1 a sample    ^ down by 1 a sample, reaching 0 where the data ends
 
 A run is [epoch, wet_end) of a slot. A new epoch is taken up only when the old run has been played to its end, so a
-restart of the engine cuts nothing off.
+restart of the engine cuts nothing off; where the new run begins just there, nothing is missing and nothing is counted.
 """
 
 from __future__ import annotations
@@ -92,7 +92,10 @@ def _see_runs(header, base, state, k):  # type: ignore[no-untyped-def]
             continue
         if epoch == state[_RUN_START + s]:
             state[_RUN_END + s] = end
-        elif state[_RUN_END + s] <= k:  # the old run is played out
+            continue
+        if epoch == state[_RUN_END + s] and end > epoch:  # a take-over: the fade between the two runs is no hole
+            state[_WAS_FULL + s] = 0
+        if state[_RUN_END + s] <= k:  # the old run is played out
             state[_RUN_START + s], state[_RUN_END + s] = epoch, end
 
 
@@ -268,7 +271,9 @@ class HostSide:
 
     def process(self, inp: npt.NDArray[np.float32], out: npt.NDArray[np.float32]) -> None:
         """One block, [n, C] each, contiguous."""
-        process(inp, out, time.monotonic_ns(), self.header, self.rings, self.state)
+        now_ns = time.monotonic_ns()
+        process(inp, out, now_ns, self.header, self.rings, self.state)
+        self.header[Field.MAX_NS] = max(self.header[Field.MAX_NS], time.monotonic_ns() - now_ns)
 
     def count_xrun(self) -> None:
         """The device or the clock lost a block."""

@@ -1,274 +1,197 @@
-"""The command line: `verdigris` and what comes after it.
+"""The command line: `verdigris` and what comes after it. What a command does is in commands.py.
 
-Exit codes: 0 done, 1 it could not be done (one line says why), 2 wrong usage.
+Exit codes: 0 done, 1 it could not be done (one line says why), 2 wrong usage. This module imports nothing that takes
+long, so that from the first moment on Ctrl-C is one line too.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import signal
+import importlib.metadata
+import io
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import NoReturn
 
-from models.codec import CodecError, Controls
-from models.load import available, split_path
-from realtime.audiofile import AudioFileError, Reader
-from realtime.engine import EngineError, Settings
-from realtime.latency import LatencyError
-from realtime.params import PARAMETERS, ParameterError, parse, parse_assignment
-from realtime.timeline import TimelineError
+from models.codec import MODES
+from realtime import signals
+from realtime.params import PARAMETERS
 
-DEMO = Path(__file__).parent / "demo"
-DEMO_CLIP = DEMO / "rockmix_sectoid_MIT.ogg"
-DEMO_SECONDS = 15.0
-DEMO_SCHEDULE = ((3.75, "monitor", "b"), (7.5, "monitor", "delta"), (11.25, "monitor", "dry"))
-USER_ERRORS = (AudioFileError, CodecError, EngineError, LatencyError, ParameterError, TimelineError)
+DEMO = ("live", "--driver", "clock", "--seconds", "15", "--record", "out", "--report", "out/report.json")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; the exit code."""
-    arguments = build_parser().parse_args(argv)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """Run a command; the exit code. Takes over the process's signals."""
+    signals.raise_on_stop()
+    _open_streams()
     try:
-        arguments.run(arguments)
-    except USER_ERRORS as error:
-        print(f"verdigris: {error}", file=sys.stderr)
-        return 1
+        _run(list(sys.argv[1:] if argv is None else argv))
+        sys.stdout.flush()
+        return 0
     except KeyboardInterrupt:
-        print("verdigris: stopped", file=sys.stderr)
-        return 1
+        message = "stopped"
     except BrokenPipeError:  # whoever read our output has seen enough
-        sys.stderr.close()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains as it flushes at the end
         return 1
-    return 0
+    except OSError as error:  # nothing that was foreseen, and yet the machine's word, not a fault of ours
+        message = str(error)
+    except Exception as error:
+        from realtime.commands import USER_ERRORS
+
+        if not isinstance(error, USER_ERRORS):
+            raise
+        message = str(error)
+    print(f"verdigris: {_one_line(message)}", file=sys.stderr)
+    return 1
 
 
-def build_parser() -> argparse.ArgumentParser:
+def _run(argv: list[str]) -> None:
+    arguments, rest = build_parser().parse_known_args(argv or DEMO)
+    if arguments.command == "bench":
+        from benchmarks import run
+
+        run.main(rest)
+        return
+    if arguments.command == "train":
+        from models.training import train
+
+        train.main(rest)
+        return
+    if arguments.command == "evaluate":
+        from models.training import evaluate
+
+        evaluate.main(rest, Path(__file__).parent / "demo")
+        return
+    if rest:
+        build_parser().error(f"unknown: {' '.join(rest)}")
+    from realtime import commands
+
+    getattr(commands, f"run_{arguments.command if argv else 'demo'}")(arguments)
+
+
+class Parser(argparse.ArgumentParser):
+    """Wrong usage is said in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {_one_line(message)}. See {self.prog} --help\n")
+
+
+class Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        print(f"verdigris {importlib.metadata.version('verdigris')}")
+        parser.exit()
+
+
+def build_parser() -> Parser:
     """The parser; flags that are parameters come from the table."""
-    parser = argparse.ArgumentParser(prog="verdigris", description="A neural audio codec in your signal path, live.")
-    parser.set_defaults(run=run_demo)
-    commands = parser.add_subparsers(metavar="COMMAND")
+    parser = Parser(prog="verdigris", description="A neural audio codec in your signal path, live.")
+    parser.add_argument("--version", action=Version, nargs=0, help="say which this is")
+    commands = parser.add_subparsers(metavar="COMMAND", dest="command", required=True)
 
     live = commands.add_parser("live", help="play, live")
     _add_slots(live)
-    live.add_argument("--driver", choices=("clock", "file"), default="clock", help="clock: in real time, no sound card")
+    live.add_argument(
+        "--driver",
+        choices=("device", "clock", "file"),
+        help="device: a sound card; clock: in real time without one; file: as fast as it goes "
+        "(default device if there is one and no --input, else clock)",
+    )
+    _add_card(live)
     live.add_argument("--input", type=Path, metavar="FILE", help="what to play (default: the demo clip, looped)")
-    _add_flags(live, "monitor", "latency", "rate")
-    live.add_argument("--block", metavar="N", default="256", help="samples handed over at once, or random")
-    live.add_argument("--seconds", type=_positive, metavar="N", help="stop after so many seconds")
+    _add_flags(live, "monitor", "latency", "rate", "precision")
+    live.add_argument("--block", metavar="N", help=f"samples handed over at once, or random {_default('block')}")
+    live.add_argument("--seconds", metavar="N", help="stop after so many seconds")
     live.add_argument("--record", type=Path, metavar="DIR", help="write input, a, b and monitor as WAV there")
     live.add_argument("--report", type=Path, metavar="FILE", help="write a JSON report at the end")
+    live.add_argument("--adapt", action="store_const", const="on", help=PARAMETERS["adapt"].help)
     live.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="set any parameter")
-    live.set_defaults(run=run_live)
+    live.add_argument("--osc", metavar="PORT|off", help="serve OSC there (default 9130; with driver file off)")
 
     render = commands.add_parser("render", help="put a file through a codec")
     render.add_argument("input", type=Path)
     render.add_argument("output", type=Path, help="a float32 WAV, as long as the input")
     render.add_argument("--codec", default="opus:24", metavar="CODEC")
     render.add_argument("--path", choices=("continuous", "discrete"))
+    render.add_argument("--mode", choices=MODES, default=MODES[0], help="parallel: all frames of the file together")
+    _add_flags(render, "precision")
+    render.add_argument("--tokens", type=Path, metavar="FILE", help="write the frames to a tape as well")
     render.add_argument("--steps", metavar="N", default=PARAMETERS["a.steps"].default)
     render.add_argument("--seed", metavar="N", default=PARAMETERS["a.seed"].default)
     render.add_argument("--json", action="store_true")
-    render.set_defaults(run=run_render)
+
+    play = commands.add_parser("play", help="decode a tape")
+    play.add_argument("tape", type=Path)
+    play.add_argument("output", type=Path, help="a float32 WAV")
+    play.add_argument("--codec", default="nano", metavar="CODEC", help="the one it was recorded with (default nano)")
+    _add_flags(play, "precision")
+
+    convert = commands.add_parser("convert", help="make a checkpoint of ours from a released one")
+    convert.add_argument("source", type=Path, metavar="codicodec.pt")
+    convert.add_argument("target", type=Path, metavar="OUT.safetensors")
 
     plan = commands.add_parser("plan", help="say the latency, and what it is made of")
     _add_slots(plan)
-    _add_flags(plan, "rate", "block", "latency")
+    _add_flags(plan, "rate", "block", "latency", "precision")
     plan.add_argument("--json", action="store_true")
-    plan.set_defaults(run=run_plan)
-
-    codecs = commands.add_parser("codecs", help="list the codecs")
-    codecs.add_argument("--json", action="store_true")
-    codecs.set_defaults(run=run_codecs)
 
     doctor = commands.add_parser("doctor", help="look at this machine; what a bug report needs")
     doctor.add_argument("--json", action="store_true")
-    doctor.set_defaults(run=run_doctor)
+    doctor.add_argument(
+        "--loopback", action="store_true", help="measure a card's round trip, with a cable from out to in"
+    )
+    _add_card(doctor)
+    _add_flags(doctor, "rate", "block")
 
-    for name, about in (("train", "train a network"), ("evaluate", "judge a codec beside others")):
-        rest = commands.add_parser(name, help=about, add_help=False, prefix_chars="\0")  # no option is its own
-        rest.add_argument("rest", nargs=argparse.REMAINDER)
-        rest.set_defaults(run=run_train if name == "train" else run_evaluate)
-
-    bench = commands.add_parser("bench", help="measure", add_help=False)
-    bench.add_argument("rest", nargs=argparse.REMAINDER)
-    bench.set_defaults(run=run_bench)
+    for name, help_ in (("codecs", "list the codecs"), ("devices", "list the sound cards")):
+        commands.add_parser(name, help=help_).add_argument("--json", action="store_true")
+    commands.add_parser("osc", help="print docs/osc.md, which is made from the table")
+    commands.add_parser("train", help="train a network", add_help=False)
+    commands.add_parser("evaluate", help="judge a codec beside others", add_help=False)
+    commands.add_parser("bench", help="measure", add_help=False)
     return parser
-
-
-def run_demo(arguments: argparse.Namespace) -> None:
-    """What plain `verdigris` does: the demo clip through both slots, everything heard in turn, recorded in out/."""
-    live = build_parser().parse_args(["live", "--record", "out", "--report", "out/report.json"])
-    live.seconds, live.schedule = DEMO_SECONDS, DEMO_SCHEDULE
-    run_live(live)
-    print("out/ holds input.wav, a.wav, b.wav, monitor.wav and report.json")
-
-
-def run_live(arguments: argparse.Namespace) -> None:
-    from realtime.live import Session, play
-
-    values = dict(parse_assignment(text) for text in arguments.set)
-    if arguments.monitor is not None:
-        values["monitor"] = parse("monitor", arguments.monitor)
-    fixed = {name: values.pop(name) for name in list(values) if PARAMETERS[name].when == "restart"}
-    block: int | str = arguments.block if arguments.block == "random" else parse("block", arguments.block)
-    rate = parse("rate", arguments.rate) if arguments.rate is not None else fixed.get("rate")
-    source = Reader(arguments.input or DEMO_CLIP, rate, loop=arguments.input is None)
-    if arguments.input is None and arguments.seconds is None and arguments.driver == "file":
-        raise ParameterError("--driver file without --input never ends. Pass --seconds N or --input FILE.")
-    settings = Settings(
-        rate=source.rate,
-        block=1024 if block == "random" else int(fixed.get("block", block)),
-        a=split_path(arguments.a or fixed.get("a.codec", PARAMETERS["a.codec"].default)),
-        b=_optional(arguments.b or fixed.get("b.codec", PARAMETERS["b.codec"].default)),
-        latency=parse("latency", arguments.latency or fixed.get("latency", 0)),
-        offline=arguments.driver == "file",
-    )
-    session = Session(
-        settings=settings,
-        driver=arguments.driver,
-        block=block if block == "random" else settings.block,
-        source=source,
-        seconds=arguments.seconds,
-        record=arguments.record,
-        report=arguments.report,
-        values=values,
-        schedule=getattr(arguments, "schedule", ()),
-    )
-    try:
-        report = play(session)
-    finally:
-        source.close()
-    load, missed = report["real_time_factor"], sum(report["misses"].values())
-    print(
-        f"played {report['seconds']:.1f} s, latency {report['latency_samples']} samples, "
-        f"{load['p50']:.3f} × RT (p99 {load['p99']:.3f}), {missed} misses"
-    )
-
-
-def run_render(arguments: argparse.Namespace) -> None:
-    from rich.progress import Progress
-
-    from realtime.render import render
-
-    controls = Controls(steps=parse("a.steps", arguments.steps), seed=parse("a.seed", arguments.seed))
-    name, path = split_path(arguments.codec)
-    with Progress(transient=True, disable=not sys.stdout.isatty()) as bar:
-        task = bar.add_task("rendering", total=1.0)
-        done = render(
-            arguments.input,
-            arguments.output,
-            name,
-            arguments.path or path,
-            controls,
-            lambda part: bar.update(task, completed=part),
-        )
-    if arguments.json:
-        print(json.dumps(done))
-    else:
-        print(
-            f"{arguments.output}: {done['seconds']:.1f} s through {done['codec']} {done['path']}, "
-            f"{done['bitrate']:.1f} kbit/s, {done['real_time_factor']:.3f} × RT"
-        )
-
-
-def run_plan(arguments: argparse.Namespace) -> None:
-    from realtime.latency import plan
-    from realtime.service import Request, describe, open_lanes
-
-    rate = parse("rate", arguments.rate or PARAMETERS["rate"].default)
-    block = parse("block", arguments.block or PARAMETERS["block"].default)
-    slots: list[tuple[int, str, str | None]] = [(0, *split_path(arguments.a or PARAMETERS["a.codec"].default))]
-    if b := _optional(arguments.b or PARAMETERS["b.codec"].default):
-        slots.append((1, *b))
-    lanes = open_lanes(Request(tuple(slots), rate))
-    ready = describe(lanes, [lane.warm_up() for lane in lanes])
-    planned = plan(ready.needs, rate=rate, block=block, latency=parse("latency", arguments.latency or 0))
-    if arguments.json:
-        facts = {"sample_rate": rate, "latency_samples": planned.latency, "latency_terms": planned.terms}
-        print(json.dumps({**facts, "real_time_factor": ready.load}))
-        return
-    for term, samples in planned.terms.items():
-        print(f"{term:>10} {samples:7} samples {1000 * samples / rate:8.1f} ms")
-    print(f"{'latency':>10} {planned.latency:7} samples {planned.milliseconds:8.1f} ms at {rate} Hz")
-    if ready.load >= 1.0:
-        print(f"{ready.load:.2f} × real time: too slow here. Fewer steps, a smaller codec, or a GPU.")
-
-
-def run_codecs(arguments: argparse.Namespace) -> None:
-    specs = available()
-    if arguments.json:
-        print(json.dumps([{**vars(spec), "latent": list(spec.latent), "paths": list(spec.paths)} for spec in specs]))
-        return
-    print(f"{'codec':12} {'rate':>6} {'hop':>6} {'ms':>7} {'look-ahead':>10} {'tokens':>12}  paths")
-    for spec in specs:
-        tokens = f"{spec.tokens} of {spec.cardinality}" if spec.tokens else "-"
-        print(
-            f"{spec.name:12} {spec.sample_rate:6} {spec.hop:6} {1000 / spec.frame_rate:7.1f} {spec.lookahead:10} "
-            f"{tokens:>12}  {', '.join(spec.paths)}"
-        )
-
-
-def run_doctor(arguments: argparse.Namespace) -> None:
-    from realtime.doctor import examine
-
-    findings = examine()
-    if arguments.json:
-        print(json.dumps(findings, indent=2))
-    else:
-        for name, value in findings.items():
-            print(f"{name:20} {value}")
-
-
-def run_train(arguments: argparse.Namespace) -> None:
-    from models.training.train import main as train
-
-    train(arguments.rest)
-
-
-def run_evaluate(arguments: argparse.Namespace) -> None:
-    from models.training.evaluate import main as evaluate
-
-    evaluate(arguments.rest or [str(DEMO)])
-
-
-def run_bench(arguments: argparse.Namespace) -> None:
-    import importlib
-
-    importlib.import_module("benchmarks.run").main(arguments.rest)
 
 
 def _add_slots(parser: argparse.ArgumentParser) -> None:
     for slot in "ab":
         row = PARAMETERS[f"{slot}.codec"]
         off = ", or off" if slot == "b" else ""
-        parser.add_argument(f"--{slot}", metavar="CODEC[:PATH]", help=f"{row.help}{off} (default {row.default})")
+        parser.add_argument(f"--{slot}", metavar="CODEC[:PATH]", help=f"{row.help}{off} {_default(row.name)}")
+
+
+def _add_card(parser: argparse.ArgumentParser) -> None:
+    for kind in ("input", "output"):
+        parser.add_argument(f"--{kind}-device", metavar="NAME", help="as verdigris devices lists it, or default")
+        parser.add_argument(f"--{kind}-channels", metavar="L,R", help="channels of the card, from 1 (default 1,2)")
 
 
 def _add_flags(parser: argparse.ArgumentParser, *names: str) -> None:
     for name in names:
         row = PARAMETERS[name]
-        default = row.default if name != "rate" or "plan" in parser.prog else "the file's"
+        default = _default(name) if name != "rate" or "plan" in parser.prog else "(default the file's)"
         parser.add_argument(
-            f"--{name}",
-            metavar="N" if row.low is not None else "PATH",
-            help=f"{row.help}: {row.allowed} (default {default})",
+            f"--{name}", metavar="N" if row.low is not None else "PATH", help=f"{row.help}: {row.allowed} {default}"
         )
 
 
-def _optional(codec: str) -> tuple[str, str | None] | None:
-    """Slot B may be off."""
-    return None if codec == "off" else split_path(codec)
+def _default(name: str) -> str:
+    return f"(default {PARAMETERS[name].default})"
 
 
-def _positive(text: str) -> float:
-    value: Any = float(text)
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is not a positive number of seconds")
-    return float(value)
+def _one_line(message: str) -> str:
+    """File names may hold line ends and worse."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in message)
+
+
+def _open_streams() -> None:
+    """Have somewhere to write, whatever we were started with: streams that are closed, or cannot encode a file name."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - for as long as the program runs
+        elif isinstance(stream, io.TextIOWrapper) and mode == "w":
+            stream.reconfigure(errors="backslashreplace")
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ class View:
     def __init__(self, engine: Engine, seconds: float | None) -> None:
         self._engine, self._seconds = engine, seconds
         self.monitor = "a"
-        self._console = Console(highlight=False, soft_wrap=True)
+        self._console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
         self._live: Live | None = None
         self._line_due = time.monotonic() + LINE_EVERY_S
         self._console.print(latency_line(engine))

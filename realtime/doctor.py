@@ -11,6 +11,8 @@ from pathlib import Path
 
 from models.load import available
 from realtime.drivers.clock import ClockDriver, Silence
+from realtime.drivers.opening import COMPILED
+from realtime.drivers.portaudio import CardError, cards
 from realtime.engine import Engine, Settings
 from realtime.timeline import runtime_directory
 
@@ -27,9 +29,10 @@ def examine() -> dict[str, str]:
         "packages": ", ".join(f"{name} {_version(name)}" for name in PACKAGES),
         "codecs": ", ".join(spec.name for spec in available()),
         "portaudio": _portaudio(),
+        "sound cards": _cards(),
         "realtime priority": _realtime_priority(),
         "runtime directory": str(runtime_directory()),
-        "callback": "numba, compiled ahead",
+        "callback": COMPILED,
         "self-test": self_test(),
     }
 
@@ -74,6 +77,13 @@ def _portaudio() -> str:
     if sys.platform != "linux":
         return "bundled with sounddevice"
     return ctypes.util.find_library("portaudio") or "missing: install libportaudio2 for sound cards"
+
+
+def _cards() -> str:
+    try:
+        return ", ".join(card.name for card in cards()) or "none"
+    except CardError as error:
+        return str(error)
 
 
 def _realtime_priority() -> str:

@@ -3,49 +3,36 @@
 | method                     | thread                                            |
 |----------------------------|---------------------------------------------------|
 | start, stop                | the one that made the engine                      |
-| set, snapshot, misses      | any                                               |
+| set, swap, stream, panic   | any; none waits for the worker                    |
+| pump, listen               | any; listeners are called by whoever pumps        |
+| snapshot, misses, values   | any                                               |
 | watch                      | one control thread, some 20 times a second        |
 | host.process               | the driver's audio thread, and only it            |
 
 A worker process that dies is replaced while the stream runs on: the host side plays aligned dry meanwhile, and the new
-worker takes up the stream at its present sample.
+worker takes up the stream. A codec is swapped by a second worker that loads and warms up beside the first.
 """
 
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
 from typing import Any
 
 from realtime import latency, telemetry
 from realtime.callback import HostSide, misses
-from realtime.service import (
-    Attach,
-    Failed,
-    Playing,
-    Ready,
-    Request,
-    SetControls,
-    SetLimiter,
-    Stop,
-    serve,
-    serve_process,
-)
+from realtime.link import EngineError, Link
+from realtime.news import Applied, Began, Change, Loaded, Taken, Trouble
+from realtime.params import PARAMETERS
+from realtime.service import Attach, Changes, Playing, Request, SetLimiter, Stream
 from realtime.telemetry import Telemetry
-from realtime.timeline import GAIN_ONE, Field, Timeline
+from realtime.timeline import GAIN_ONE, SLOTS, Field, Timeline
 
-START_TIMEOUT_S = 600.0  # a model may have to be fetched or compiled
-STOP_TIMEOUT_S = 0.5
+UNREAD = 32  # messages that the worker may have before it; what is set beyond that is held back, the last value wins
 GAINS = {"dry": (1, 0, 0), "a": (0, 1, 0), "b": (0, 0, 1), "delta": (1, -1, 0)}  # of dry, A, B
-
-
-class EngineError(Exception):
-    """An engine that cannot start or go on."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +44,7 @@ class Settings:
     a: tuple[str, str | None]
     b: tuple[str, str | None] | None
     latency: int = 0  # reserve at least so many samples
+    precision: str = "float32"
     offline: bool = False  # the driver waits for the worker, which is then a thread
 
 
@@ -66,11 +54,22 @@ class Engine:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         slots = [(0, *settings.a)] + ([(1, *settings.b)] if settings.b else [])
-        self._request = Request(tuple(slots), settings.rate)
-        self._link: _Link | None = None
+        self._request = Request(tuple(slots), settings.rate, precision=settings.precision)
+        self._link: Link | None = None
         self._attached = 0  # workers so far
         self._attach_pending = False
-        self._monitor, self._volume = "a", 1.0
+        self._next: tuple[Link, Request] | None = None  # a worker that loads while another plays
+        self._lock = threading.RLock()  # over links, request and values; held for moments only
+        self._held: dict[tuple[int, str, int | None], Change] = {}  # for when the worker has read what it has
+        self._listeners: list[Callable[[object], None]] = []
+        self._groups: frozenset[str] = frozenset()
+        self._asked: dict[int, tuple[str, int]] = {}  # per slot: the codec that is being loaded, and the ticket
+        self._begins: dict[int, int] = {}  # per slot: the ticket of who wants to know when its codec is heard
+        self.values: dict[str, Any] = {name: row.default for name, row in PARAMETERS.items()}
+        self.values |= {"rate": settings.rate, "block": settings.block, "latency": settings.latency}
+        self.values["precision"] = settings.precision
+        self.values |= {"a.codec": _joined(settings.a), "b.codec": _joined(settings.b) if settings.b else "off"}
+        self._troubles: list[str] = []  # that nobody has been told of
         self.restarts = 0
 
     def start(self) -> None:
@@ -78,8 +77,9 @@ class Engine:
         ready = self._launch().wait_ready()
         settings = self.settings
         self.playing: tuple[Playing, ...] = ready.playing
-        self.warm_up_load = ready.load
+        self.warm_up_load, self.remarks = ready.load, ready.remarks
         self.plan = latency.plan(ready.needs, rate=settings.rate, block=settings.block, latency=settings.latency)
+        self.hop = ready.needs[0].hop
         compute_s = max(need.compute_s for need in ready.needs)
         self.timeline = Timeline.create(
             rate=settings.rate,
@@ -96,24 +96,33 @@ class Engine:
 
     def stop(self) -> None:
         """End the worker and the stream; the timeline stays readable until `close`."""
-        if self._link:
-            self._link.stop()
-            self._link = None
+        for link in (self._link, self._next and self._next[0]):
+            if link:
+                link.stop()
+        self._link = self._next = None
         if hasattr(self, "host"):
             self.host.finish()
 
     def close(self) -> None:
         """Stop, and remove the timeline."""
         self.stop()
-        if hasattr(self, "timeline"):
+        if hasattr(self, "host"):
             self.host.close()
+        if hasattr(self, "timeline"):
             self.timeline.close()
 
     def watch(self) -> str | None:
-        """Replace a worker that has died; says what happened, once."""
+        """Replace a worker that has died; says what happened, or went wrong in a bend, once."""
+        with self._lock:
+            self.pump()
+            return self._troubles.pop(0) if self._troubles else self._watch()
+
+    def _watch(self) -> str | None:
         link = self._link
         if link is None:
             return None
+        if self._next and (said := self._watch_next(*self._next)):
+            return said
         if self._attach_pending and link.connection.poll():
             self._attach_pending = False
             try:
@@ -132,26 +141,152 @@ class Engine:
         self._attach_pending = True
         return "the worker died; starting another, dry meanwhile"
 
-    def set(self, name: str, value: Any) -> None:
-        """Set a parameter, already validated by the table (params.py)."""
-        if name == "monitor":
-            self._monitor = value
-            self._apply_monitor()
-        elif name == "gain":
-            self._volume = 10.0 ** (value / 20.0)
-            self._apply_monitor()
-        elif name == "fill":
-            self.timeline.header[Field.FILL] = ("dry", "silence").index(value)
-        elif name == "limiter":
-            self._request = replace(self._request, limiter=value)
-            self._tell(SetLimiter(value))
+    def set(self, name: str, value: Any, *, at: int | None = None, ticket: int = 0) -> None:
+        """Set a parameter, already validated by the table (params.py). Any thread.
+
+        Block parameters take effect with the next block. Frame parameters do with the next frame, or with the one that
+        holds input sample `at`. Listeners hear Applied with this ticket, if it is not 0, once that is known.
+        """
+        with self._lock:
+            self.values[name] = value
+            slot_name, _, rest = name.partition(".")
+            if name in ("monitor", "gain"):
+                self._apply_monitor(name, ticket)
+            elif name == "fill":
+                self.timeline.header[Field.FILL] = PARAMETERS["fill"].choices.index(value)
+            elif name == "limiter":
+                self._request = replace(self._request, limiter=value)
+                self._change(Change(-1, name, value, at, ticket))
+            elif slot_name in SLOTS:
+                slot = SLOTS.index(slot_name)
+                controls = {**self._request.controls}
+                controls[slot] = {**controls.get(slot, {}), rest: value}
+                self._request = replace(self._request, controls=controls)  # a new worker begins with them
+                self._change(Change(slot, rest, value, at, ticket))
+
+    @property
+    def adapt(self) -> bool:
+        """Whether load.py may step down."""
+        return bool(self.values["adapt"])
+
+    def panic(self, ticket: int = 0) -> None:
+        """Hear dry, by the ramp of every switch."""
+        self.set("monitor", "dry", ticket=ticket)
+
+    def stream(self, groups: frozenset[str]) -> None:
+        """Have listeners hear Encoded of each frame; with its tokens or latents if `groups` names them."""
+        with self._lock:
+            if groups != self._groups:
+                self._groups = groups
+                if not self._attach_pending:
+                    self._tell(Stream(groups))
+
+    def listen(self, listener: Callable[[object], None]) -> None:
+        """Call this with each event of news.py, in the thread that brought it on or that pumps."""
+        self._listeners.append(listener)
+
+    def pump(self) -> None:
+        """Pass on what the worker has reported, and to it what was held back. Any thread; never waits."""
+        with self._lock:
+            link = self._link
+            if link is None:
+                return
+            with contextlib.suppress(EOFError, OSError):  # `watch` sees that it is gone
+                while link.news.poll():
+                    self._hear(link, link.news.recv())
+            if self._held and link.sent - link.taken < UNREAD and not self._attach_pending:
+                held, self._held = self._held, {}
+                for change in held.values():
+                    self._change(change)
+
+    def _hear(self, link: Link, event: object) -> None:
+        if isinstance(event, Taken):
+            link.taken = event.total
+            return
+        if isinstance(event, Applied):
+            name = event.name if event.name == "limiter" else f"{SLOTS[event.slot]}.{event.name}"
+            event = replace(event, name=name)
+        if isinstance(event, Trouble) and len(self._troubles) < UNREAD:
+            self._troubles.append(event.message)
+        self._emit(event)
+        if isinstance(event, Began) and event.slot in self._begins:
+            ticket = self._begins.pop(event.slot)
+            self._emit(Applied(ticket, f"{SLOTS[event.slot]}.codec", event.slot, event.frame, event.audible))
+
+    def _emit(self, event: object) -> None:
+        for listener in self._listeners:
+            listener(event)
+
+    def _change(self, change: Change) -> None:
+        """Send it on, or hold it back while the worker has too much to read."""
+        link = self._link
+        if link is None or self._attach_pending or link.sent - link.taken >= UNREAD:
+            self._held[(change.slot, change.name, change.at)] = change
+        elif change.slot < 0:
+            self._tell(SetLimiter(bool(change.value), change.at, change.ticket))
         else:
-            slot_name, _, control = name.partition(".")
-            slot = "ab".index(slot_name)
-            controls = {**self._request.controls}
-            controls[slot] = {**controls.get(slot, {}), control: value}
-            self._request = replace(self._request, controls=controls)  # a new worker begins with them
-            self._tell(SetControls(slot, {control: value}))
+            self._tell(Changes((change,)))
+
+    def swap(self, slot: int, codec: str, path: str | None, *, ticket: int = 0) -> None:
+        """Put another codec into a slot that is in use; `watch` says when it plays, or why it does not. Any thread.
+
+        Listeners hear Loaded, and Applied if there is a ticket. A swap asked for before this one was done is given up.
+        """
+        with self._lock:
+            slots = tuple((s, codec, path) if s == slot else (s, c, p) for s, c, p in self._request.slots)
+            name = _joined((codec, path))
+            if slot not in [s for s, _, _ in slots]:
+                self._emit(Loaded(slot, name, ticket, f"slot {SLOTS[slot].upper()} is off. Start again with it."))
+                return
+            if self._next:
+                self._next[0].stop()
+                self._forget_swap("another codec was asked for")
+            request = replace(self._request, slots=slots)
+            self._asked = {slot: (name, ticket)}
+            self._next = (Link(request, in_thread=self.settings.offline), request)
+
+    def _forget_swap(self, reason: str) -> None:
+        for slot, (name, ticket) in self._asked.items():
+            self._emit(Loaded(slot, name, ticket, reason))
+        self._asked = {}
+
+    def _watch_next(self, link: Link, request: Request) -> str | None:
+        """Let the worker that was loading take over once it is warm, if its codecs fit L."""
+        if link.alive() and not link.connection.poll():
+            return None
+        self._next = None
+        try:
+            ready = link.wait_ready()
+            needed = latency.plan(ready.needs, rate=self.settings.rate, block=self.settings.block).latency
+            if needed > self.plan.latency:
+                raise EngineError(
+                    f"it needs a latency of {needed} samples, this stream has {self.plan.latency}. "
+                    f"Start again with --latency {needed}."
+                )
+        except EngineError as error:
+            link.stop()
+            self._forget_swap(str(error))
+            return f"the codec was not changed: {error}"
+        assert self._link is not None
+        old = self._link
+        old.release()
+        # what was set while it loaded
+        self._request = replace(request, controls=self._request.controls, limiter=self._request.limiter)
+        self._link, self._attach_pending, self.playing = link, False, ready.playing
+        self.hop = ready.needs[0].hop
+        self._held = {}  # it is in the request
+        for slot, (name, ticket) in self._asked.items():
+            self.values[f"{SLOTS[slot]}.codec"] = name
+            self._emit(Loaded(slot, name, ticket))
+            if ticket:
+                self._begins[slot] = ticket
+        self._asked = {}
+        self._attach()
+        for slot, controls in self._request.controls.items():
+            self._tell(Changes(tuple(Change(slot, key, value) for key, value in controls.items())))
+        self._tell(SetLimiter(self._request.limiter))
+        old.stop()
+        return "now playing " + ", ".join(f"{p.codec} {p.path}" for p in ready.playing)
 
     def snapshot(self) -> Telemetry:
         """What the worker last said of itself."""
@@ -162,25 +297,49 @@ class Engine:
         return misses(self.timeline)
 
     @property
+    def controls(self) -> dict[int, dict[str, Any]]:
+        """What was set of each slot's controls; what was not is at its default."""
+        return self._request.controls
+
+    @property
     def worker_pid(self) -> int | None:
         """The worker's process, if it is one."""
         return self._link.process.pid if self._link and self._link.process else None
 
-    def _apply_monitor(self) -> None:
+    def _apply_monitor(self, name: str = "", ticket: int = 0) -> None:
+        """Write the gains between two blocks, so that it is known from which sample on they hold."""
         if not hasattr(self, "timeline"):
             return
-        one = round(GAIN_ONE * self._volume)
-        for field, gain in zip((Field.GAIN_DRY, Field.GAIN_A, Field.GAIN_B), GAINS[self._monitor], strict=True):
-            self.timeline.header[field] = gain * one
+        timeline = self.timeline
+        for _ in range(1000):  # a block takes microseconds; some driver that died in one is not waited for
+            begun = timeline.load(Field.DRY_END)
+            if begun == timeline.load(Field.PLAYED_END):
+                break
+        one = round(GAIN_ONE * 10.0 ** (self.values["gain"] / 20.0))
+        for field, gain in zip(
+            (Field.GAIN_DRY, Field.GAIN_A, Field.GAIN_B), GAINS[self.values["monitor"]], strict=True
+        ):
+            timeline.header[field] = gain * one
+        if ticket:
+            # a block that began meanwhile may or may not have seen them; the one after it has
+            at = timeline.load(Field.DRY_END)
+            self._emit(Applied(ticket, name, -1, self._frame_at(at), at))
 
-    def _launch(self) -> _Link:
-        self._link = _Link(self._request, in_thread=self.settings.offline)
+    def _frame_at(self, sample: int) -> int:
+        """About which frame of slot A (or the only slot) is heard at a sample."""
+        return max(0, sample - self.plan.latency) // self.hop
+
+    def _launch(self) -> Link:
+        self._link = Link(self._request, in_thread=self.settings.offline)
         return self._link
 
     def _attach(self) -> None:
         assert self._link is not None
         self._attached += 1
         self._tell(Attach(self.timeline.path, self._attached))
+        self._link.sent = self._link.taken = 0  # it counts from here
+        if self._groups:
+            self._tell(Stream(self._groups))
 
     def _wait_attached(self) -> None:
         """Until the worker has acknowledged the stream, so that its first sample finds it there."""
@@ -194,58 +353,9 @@ class Engine:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError, OSError):  # `watch` sees that it is gone
             if self._link:
                 self._link.connection.send(message)
+                self._link.sent += 1
 
 
-class _Link:
-    """A worker's service and our end of the pipe to it."""
-
-    def __init__(self, request: Request, *, in_thread: bool) -> None:
-        context = multiprocessing.get_context("spawn")
-        self.connection: Connection
-        self.connection, theirs = context.Pipe()
-        self.process: BaseProcess | None = None
-        self.thread: threading.Thread | None = None
-        if in_thread:
-            self._theirs = theirs
-            self.thread = threading.Thread(target=serve, args=(theirs, request), name="verdigris-worker", daemon=True)
-            self.thread.start()
-        else:
-            self.process = context.Process(
-                target=serve_process, args=(theirs, request), name="verdigris-worker", daemon=True
-            )
-            self.process.start()
-            theirs.close()  # so that the pipe closes when the process dies
-
-    def wait_ready(self) -> Ready:
-        """What the codecs need; EngineError with the reason if they cannot be had."""
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while not self.connection.poll(0.05):
-            if not self.alive() and not self.connection.poll():
-                raise EngineError("the worker ended before it was ready. Run verdigris doctor.")
-            if time.monotonic() > deadline:
-                raise EngineError(f"the codecs were not ready after {START_TIMEOUT_S:.0f} s. Try a smaller one.")
-        try:
-            message = self.connection.recv()
-        except EOFError:
-            raise EngineError("the worker ended before it was ready. Run verdigris doctor.") from None
-        if isinstance(message, Failed):
-            raise EngineError(message.message)
-        assert isinstance(message, Ready)
-        return message
-
-    def alive(self) -> bool:
-        return bool(self.process.is_alive() if self.process else self.thread and self.thread.is_alive())
-
-    def stop(self) -> None:
-        """Ask it to stop, and end it if it does not."""
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError, OSError):
-            self.connection.send(Stop())
-        if self.process:
-            self.process.join(STOP_TIMEOUT_S)
-            if self.process.is_alive():
-                self.process.kill()
-                self.process.join()
-            self.process.close()
-        elif self.thread:
-            self.thread.join(STOP_TIMEOUT_S)
-        self.connection.close()
+def _joined(codec: tuple[str, str | None]) -> str:
+    """CODEC[:PATH] as it is typed."""
+    return ":".join(part for part in codec if part)

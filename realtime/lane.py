@@ -1,7 +1,7 @@
 """A lane: one codec in a stream, from blocks at the device's rate to wet at the device's rate.
 
-    block → resample → chunk → encode → Frame ─┬→ decode → resample → limit → slot A
-                                               └→ decode → resample → limit → slot B
+    block → resample → chunk → encode → Frame ─┬→ bends → decode → resample → limit → slot A
+                                               └→ bends → decode → resample → limit → slot B
 
 One encoder serves every slot that plays this codec; decoder, controls and limiter are the slot's own. Output sample m
 of a slot belongs to input sample m: what the codec and the limiter lag is dropped at the start, here and nowhere else.
@@ -12,13 +12,17 @@ from __future__ import annotations
 
 import math
 import time
+from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from models.codec import Audio, Codec, Controls, Decoder, Frame
+from realtime.bends.chain import Chain
 from realtime.limiter import LOOKAHEAD as LIMITER_LOOKAHEAD
 from realtime.limiter import Limiter
+from realtime.news import Change
 from realtime.resample import Resampler
 
 
@@ -29,22 +33,73 @@ class Outlet:
         spec = codec.spec
         self.slot, self.path = slot, path
         self.controls = Controls()
+        self.bends = Chain(codec, slot, path, self._say)
+        self.troubles: list[str] = []  # its owner empties it
         self.decoder: Decoder = codec.open_decoder(path)
         self.resampler = Resampler(spec.sample_rate, rate, channels) if spec.sample_rate != rate else None
         self.limiter = Limiter(rate, channels)
         self._lookahead, self._channels = spec.lookahead, channels
+        self.waiting: list[Change] = []  # for the next frame, or for the one that they name
+        self.frame: Frame | None = None  # the last one, as it was decoded
         self.bits = 0.0  # sent for this slot since reset
+        self._recent: deque[float] = deque(maxlen=max(1, round(spec.frame_rate)))  # of each frame of the last second
         self.bad_samples = 0  # not finite, replaced by silence
         self.reset()
 
     def reset(self) -> None:
         """Begin anew at sample 0."""
+        self.bends.reset()
+        self.frame = None
         self.decoder.reset()
         self.limiter.reset()
         if self.resampler:
             self.resampler.reset()
         self._skip, self._limiter_skip = self._lookahead, LIMITER_LOOKAHEAD
         self.bits = 0.0
+        self._recent.clear()
+
+    def ask(self, change: Change) -> None:
+        """Have a change wait for its frame; of those for the next frame the last one counts."""
+        if change.at is None:
+            self.waiting = [c for c in self.waiting if c.at is not None or c.name != change.name]
+        self.waiting.append(change)
+
+    def take_changes(self, before: int) -> list[Change]:
+        """Apply what is due for a frame that ends before this input sample, in order; what that was."""
+        due = [c for c in self.waiting if c.at is None or c.at < before]
+        if due:
+            self.waiting = [c for c in self.waiting if not (c.at is None or c.at < before)]
+            for change in due:
+                self._set(change.name, change.value)
+        return due
+
+    def _set(self, name: str, value: object) -> None:
+        if name == "limiter":
+            self.limiter.on = bool(value)
+        elif name.startswith("bend."):
+            self.bends.set(name.removeprefix("bend."), value)
+        else:
+            self.controls = replace(self.controls, **{name: value})  # type: ignore[arg-type]
+
+    def count_bits(self) -> None:
+        """A frame has been decoded."""
+        self._recent.append(self.wire_bits)
+        self.bits += self.wire_bits
+
+    @property
+    def bits_a_frame(self) -> float:
+        """What was sent in a frame, on average over the last second."""
+        return sum(self._recent) / len(self._recent) if self._recent else 0.0
+
+    def _say(self, what: str) -> None:
+        self.troubles.append(what)
+
+    @property
+    def wire_bits(self) -> float:
+        """What the last frame cost to send, as it was bent."""
+        if self.frame is None:
+            return 0.0
+        return self.frame.bits if self.bends.rounded else wire_bits(self.frame, self.path)
 
     def finish(self, chunk: Audio) -> Audio:
         """Decoded chunk [C, hop] to what lies in the timeline, aligned with its input."""
@@ -74,6 +129,8 @@ class Lane:
         self.codec_seconds = 0.0  # spent in encode and decode since the last reset
         self.frames = 0
         self.bad_samples = 0
+        self.origin = 0  # what its owner calls sample 0 of this stream
+        self.applied: list[tuple[Change, int, int]] = []  # change, slot, frame; its owner empties it
         self.reset()
 
     def reset(self) -> None:
@@ -96,6 +153,11 @@ class Lane:
         """Samples at the device's rate after which another frame is complete, or nearly so; at least 1."""
         missing = self.codec.spec.hop - self._pending.shape[1]
         return max(1, math.ceil(missing * self.rate / self.codec.spec.sample_rate))
+
+    def start_of(self, frame: int) -> int:
+        """The first input sample, by its owner's count, that is in a frame."""
+        spec = self.codec.spec
+        return self.origin + math.floor(frame * spec.hop * self.rate / spec.sample_rate)
 
     @property
     def resampler_latency(self) -> int:
@@ -126,12 +188,21 @@ class Lane:
 
     def _step(self, chunk: Audio) -> list[tuple[int, Audio]]:
         started = time.perf_counter()
+        for outlet in self.outlets:
+            due = outlet.take_changes(self.start_of(self.frames + 1))
+            self.applied += [(change, outlet.slot, self.frames) for change in due]
         frame = self.encoder.encode(chunk)
-        wet = self.codec.decode_together([(o.decoder, frame, o.controls) for o in self.outlets])
+        before = [outlet.frame for outlet in self.outlets]  # so that neither slot goes first
+        work = []
+        for number, outlet in enumerate(self.outlets):
+            other = before[1 - number] if len(before) == 2 else None
+            outlet.frame, controls = outlet.bends.bend(frame, outlet.controls, other)
+            work.append((outlet.decoder, outlet.frame, controls))
+        wet = self.codec.decode_together(work)
         self.codec_seconds += time.perf_counter() - started
         self.frames += 1
         for outlet in self.outlets:
-            outlet.bits += wire_bits(frame, outlet.path)
+            outlet.count_bits()
         return [(o.slot, o.finish(audio)) for o, audio in zip(self.outlets, wet, strict=True)]
 
     def warm_up(self, frames: int = 8) -> float:

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import signal
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from realtime.audiofile import AudioFileError, Reader
+from realtime.audiofile import Reader
 from realtime.console import View
 from realtime.drivers.clock import ClockDriver
+from realtime.drivers.device import DeviceDriver
 from realtime.drivers.file import FileDriver
 from realtime.drivers.loop import LoopDriver, Source
 from realtime.engine import Engine, Settings
-from realtime.recorder import Recorder
+from realtime.load import Load
+from realtime.osc.service import OscService
+from realtime.osc.transport import OscError
+from realtime.recorder import Recorder, recording_directory
+from realtime.signals import stop_event
 from realtime.timeline import Field
+from realtime.wholefile import FileError, WholeFile, reason
 
 POLL_S = 0.05
+Driver = LoopDriver | DeviceDriver
 
 
 @dataclass(frozen=True)
@@ -28,64 +34,110 @@ class Session:
     """What to play. `schedule` sets parameters at seconds of the stream."""
 
     settings: Settings
-    driver: str  # clock or file
+    driver: str  # device, clock or file
     block: int | str
-    source: Source
+    source: Source | None  # not for device
     seconds: float | None = None
     record: Path | None = None
     report: Path | None = None
     values: dict[str, Any] = field(default_factory=dict)
     schedule: Sequence[tuple[float, str, Any]] = ()
+    card: DeviceDriver | None = None  # opened, for device; `play` stops it
+    osc: int | None = None  # port
 
 
 def play(session: Session) -> dict[str, Any]:
-    """Run it to its end, or to Ctrl-C; the report. EngineError, AudioFileError or LatencyError if it cannot be."""
+    """Run it to its end, or to Ctrl-C; the report. EngineError, FileError or LatencyError if it cannot be.
+
+    Whatever can be known to fail fails before anything sounds; whatever ends the stream, files are finished.
+    """
+    with contextlib.ExitStack() as at_end:
+        if session.card:
+            at_end.callback(session.card.stop)
+        if session.record:
+            played = session.source.path if isinstance(session.source, Reader) else None
+            at_end.enter_context(recording_directory(session.record, played))
+        if session.report:
+            WholeFile(session.report).discard()  # to hear now if it cannot be written
+        engine = _started(session)
+        stopping = at_end.enter_context(stop_event())
+        at_end.callback(engine.close)
+        return _stream(session, engine, stopping)
+
+
+def _started(session: Session) -> Engine:
     engine = Engine(session.settings)
     try:
         engine.start()
         for name, value in session.values.items():
             engine.set(name, value)
-        if engine.warm_up_load >= 1.0:
-            print(
-                f"these codecs take {engine.warm_up_load:.2f} × real time here: holes are certain. "
-                "Pass fewer steps, a smaller codec, or use a GPU."
-            )
-        return _stream(session, engine)
-    finally:
+    except BaseException:
         engine.close()
+        raise
+    return engine
 
 
-def _stream(session: Session, engine: Engine) -> dict[str, Any]:
-    recorder = Recorder(engine.timeline, session.record) if session.record else None
+def _stream(session: Session, engine: Engine, stopping: threading.Event) -> dict[str, Any]:
+    for remark in engine.remarks:
+        print(remark)
+    if engine.warm_up_load >= 1.0:
+        print(
+            f"these codecs take {engine.warm_up_load:.2f} × real time here: holes are certain. "
+            "Pass fewer steps, a smaller codec, or use a GPU."
+        )
     limit = None if session.seconds is None else round(session.seconds * session.settings.rate)
-    driver = _driver(session, engine, limit, recorder)
     length = session.seconds
     if isinstance(session.source, Reader) and session.source.length is not None:
         file_seconds = session.source.length / session.settings.rate
         length = file_seconds if length is None else min(length, file_seconds)
-    view = View(engine, length)
-    view.monitor = session.values.get("monitor", "a")
-    try:
-        with interruptible() as stopping:
-            driver.start()
-            _watch(session, engine, driver, recorder, view, stopping)
+    with contextlib.ExitStack() as at_end:
+        view = View(engine, length)
+        at_end.callback(view.close)
+        view.monitor = engine.values["monitor"]
+        if session.card:
+            view.say(str(session.card.found))
+        _serve(session, engine, view, at_end)
+        recorder = Recorder(engine.timeline, session.record) if session.record else None
+        driver = _driver(session, engine, limit, recorder)
+        load = Load(engine)
+        driver.start()
+        try:
+            _watch(session, engine, driver, recorder, view, load, stopping)
+        finally:  # also when the terminal is gone
             driver.stop()
             engine.stop()
             if recorder:
                 recorder.finish(driver.taken)
-    finally:
-        view.close()
+            report = make_report(engine, driver.taken)
+            report["headroom_samples"] = load.lowest_headroom
+            report["steps_down"] = load.steps_down
+            if session.card:
+                report["device"] = facts = session.card.facts
+                report["device_latency_samples"] = facts["device_latency_samples"]
+            if session.report:
+                write_report(session.report, report)
     if driver.error:
         raise driver.error
-    report = make_report(engine, driver.taken)
-    if session.report:
-        write_report(session.report, report)
     if recorder and recorder.error:
         raise recorder.error
     return report
 
 
-def _driver(session: Session, engine: Engine, limit: int | None, recorder: Recorder | None) -> LoopDriver:
+def _serve(session: Session, engine: Engine, view: View, at_end: contextlib.ExitStack) -> None:
+    """OSC while the stream plays, if it is wanted; a port that is taken is said, and nothing else changes."""
+    if session.osc is not None:
+        try:
+            service = OscService(engine, session.osc, device=session.driver, say=view.say)
+            at_end.callback(service.stop)
+        except OscError as error:
+            view.say(str(error))
+
+
+def _driver(session: Session, engine: Engine, limit: int | None, recorder: Recorder | None) -> Driver:
+    if session.card:
+        session.card.attach(engine.timeline, limit)
+        return session.card
+    assert session.source is not None
     if session.driver == "file":
         after_block = recorder.poll if recorder else lambda taken: None
         return FileDriver(engine.host, session.source, session.block, limit=limit, after_block=after_block)
@@ -95,9 +147,10 @@ def _driver(session: Session, engine: Engine, limit: int | None, recorder: Recor
 def _watch(
     session: Session,
     engine: Engine,
-    driver: LoopDriver,
+    driver: Driver,
     recorder: Recorder | None,
     view: View,
+    load: Load,
     stopping: threading.Event,
 ) -> None:
     """Everything that is not audio, some 20 times a second, until the stream ends."""
@@ -107,10 +160,10 @@ def _watch(
         while schedule and schedule[0][0] <= played:
             _, name, value = schedule.pop(0)
             engine.set(name, value)
-            if name == "monitor":
-                view.monitor = value
-        if message := engine.watch():
-            view.say(message)
+        view.monitor = engine.values["monitor"]
+        for message in (engine.watch(), driver.watch(), load.poll()):
+            if message:
+                view.say(message)
         if recorder and session.driver != "file":  # there the driver's own thread does it
             failed_before = recorder.error
             recorder.poll(driver.taken)
@@ -143,26 +196,11 @@ def make_report(engine: Engine, taken: int) -> dict[str, Any]:
 
 
 def write_report(path: Path, report: dict[str, Any]) -> None:
-    """JSON, whole or not at all."""
-    working = path.with_name(f".{path.name}.part")
+    """JSON, whole or not at all; FileError if it cannot be written."""
+    file = WholeFile(path)
     try:
-        working.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-        working.replace(path)
+        file.working.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     except OSError as error:
-        working.unlink(missing_ok=True)
-        raise AudioFileError(f"{path}: cannot be written ({error.strerror}). Pass a path you may write to.") from error
-
-
-@contextmanager
-def interruptible() -> Iterator[threading.Event]:
-    """Ctrl-C and SIGTERM set the event instead of breaking off whatever is being done."""
-    stopping = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield stopping
-        return
-    before = {s: signal.signal(s, lambda *_: stopping.set()) for s in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stopping
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        file.discard()
+        raise FileError(f"{path}: cannot be written ({reason(error)}). Free some space there.") from error
+    file.commit()

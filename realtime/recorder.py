@@ -6,24 +6,54 @@ as it was played, L samples later. A recording that fails (disk full) stops and 
 
 from __future__ import annotations
 
+import contextlib
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from realtime.audiofile import AudioFileError, Writer
 from realtime.tail import Tail
 from realtime.timeline import Field, Timeline
+from realtime.wholefile import FileError, check_replaceable, reason, same_file
 
 FILES = {"dry": "input.wav", "a": "a.wav", "b": "b.wav", "monitor": "monitor.wav"}
+
+
+@contextlib.contextmanager
+def recording_directory(directory: Path, source: Path | None) -> Iterator[None]:
+    """Have it, fit to be recorded to, or FileError; at the end what had to be made for it goes if it is still empty.
+
+    `source` is the file that is played, which must not be recorded over.
+    """
+    made: list[Path] = []
+    try:
+        try:
+            made = [place for place in (directory, *directory.parents) if not place.exists()]
+            directory.mkdir(parents=True, exist_ok=True)
+            if not os.access(directory, os.W_OK):
+                raise OSError(0, "not writable")
+            for name in FILES.values():
+                check_replaceable(directory / name)
+        except (OSError, ValueError) as error:
+            raise FileError(
+                f"{directory}: cannot be recorded to ({reason(error)}). Start verdigris where you may write, or pass "
+                "--record another directory."
+            ) from error
+        for name in FILES.values():
+            if source and same_file(source, directory / name):
+                raise FileError(f"{directory / name}: the input itself. Pass --record another directory.")
+        yield
+    finally:
+        for place in made:
+            with contextlib.suppress(OSError):
+                place.rmdir()
 
 
 class Recorder:
     """Call `poll` some 10 times a second, from one thread, and `finish` at the end."""
 
     def __init__(self, timeline: Timeline, directory: Path) -> None:
-        """Make the files; AudioFileError if they cannot be."""
-        try:
-            directory.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise AudioFileError(f"{directory}: no directory to record to ({error.strerror}). Pass another.") from error
+        """Make the files in a `recording_directory`; AudioFileError if they cannot be."""
         slots = {"a": 1, "b": 2}
         names = [name for name in FILES if timeline[Field.SLOTS] & slots.get(name, 3)]
         self.error: AudioFileError | None = None

@@ -2,8 +2,11 @@
 
 The same function runs in a process of its own (live) or in a thread (files, tests), at the other end of a pipe:
 
-    service → engine   Ready(...) once the codecs are warm · Failed(message) instead, if they cannot be had
-    engine → service   Attach(path, engine) once · SetControls · SetLimiter · Stop
+    service → engine   Ready(...) once the codecs are warm · Failed(message) instead, if they cannot be had ·
+                       Stopped once it has let go of the timeline
+    engine → service   Attach(path, engine) once · Changes · SetLimiter · Stream · Stop
+
+and by a second pipe, while it plays, the events of news.py.
 """
 
 from __future__ import annotations
@@ -24,6 +27,8 @@ from models.load import load
 from realtime.lane import Lane
 from realtime.latency import Need
 from realtime.limiter import LOOKAHEAD as LIMITER_LOOKAHEAD
+from realtime.news import Change, Postman, Taken
+from realtime.priority import raise_priority
 from realtime.timeline import Field, Timeline
 from realtime.worker import OFFLINE_POLL_S, POLL_S, Worker
 
@@ -37,6 +42,7 @@ class Request:
     channels: int = 2
     controls: dict[int, dict[str, Any]] = field(default_factory=dict)
     limiter: bool = True
+    precision: str = "float32"
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,7 @@ class Ready:
     needs: tuple[Need, ...]
     playing: tuple[Playing, ...]
     load: float  # real-time factor of the warm-up's worst frames, over all lanes
+    remarks: tuple[str, ...] = ()  # where networks compute, and why
 
 
 @dataclass(frozen=True)
@@ -67,18 +74,31 @@ class Attach:
 
 
 @dataclass(frozen=True)
-class SetControls:
-    slot: int
-    changes: dict[str, Any]
+class Changes:
+    changes: tuple[Change, ...]
 
 
 @dataclass(frozen=True)
 class SetLimiter:
     on: bool
+    at: int | None = None
+    ticket: int = 0
+
+
+@dataclass(frozen=True)
+class Stream:
+    """What to report of every frame: some of clock, tokens, latents."""
+
+    groups: frozenset[str]
 
 
 @dataclass(frozen=True)
 class Stop:
+    pass
+
+
+@dataclass(frozen=True)
+class Stopped:
     pass
 
 
@@ -89,7 +109,7 @@ def open_lanes(request: Request) -> list[Lane]:
         by_name.setdefault(name, []).append((slot, path))
     lanes = []
     for name, slots in by_name.items():
-        codec = load(name, rate=request.rate)
+        codec = load(name, rate=request.rate, precision=request.precision)
         chosen = [(slot, path or codec.spec.paths[-1 if slot else 0]) for slot, path in slots]
         lanes.append(Lane(codec, chosen, request.rate, request.channels))
     return lanes
@@ -113,64 +133,86 @@ def describe(lanes: Sequence[Lane], compute_s: Sequence[float]) -> Ready:
             )
             playing.append(Playing(outlet.slot, lane.codec.spec.name, outlet.path))
     load = sum(seconds * lane.rate / lane.hop for lane, seconds in zip(lanes, compute_s, strict=True))
-    return Ready(tuple(needs), tuple(playing), load)
+    remarks = [f"{lane.codec.spec.name}: {lane.codec.reason}" for lane in lanes if hasattr(lane.codec, "reason")]
+    return Ready(tuple(needs), tuple(playing), load, tuple(remarks))
 
 
-def serve(connection: Connection, request: Request) -> None:
-    """Answer with Ready or Failed, then work until Stop comes or the pipe is closed."""
+def serve(connection: Connection, request: Request, news: Connection, *, tune: bool = False) -> None:
+    """Answer with Ready or Failed, then work until Stop comes or the pipe is closed.
+
+    With `tune`, codecs that can suit themselves to the machine do, at the price of the last bit of their results.
+    """
     try:
         lanes = open_lanes(request)
+        for lane in lanes if tune else ():
+            if hasattr(lane.codec, "tune"):
+                lane.codec.tune()
         compute_s = [lane.warm_up() for lane in lanes]
     except CodecError as error:
         connection.send(Failed(str(error)))
+        news.close()
         return
+    gc.collect()
+    gc.freeze()  # what is loaded stays; collections while playing look at the rest only
     connection.send(describe(lanes, compute_s))
     try:
         message = connection.recv()
     except EOFError:
         return
     if isinstance(message, Attach):
-        _work(connection, request, lanes, message)
+        _work(connection, request, lanes, message, Postman(news))
 
 
-def serve_process(connection: Connection, request: Request) -> None:
+def serve_process(connection: Connection, request: Request, news: Connection) -> None:
     """`serve` as the main function of a process: Ctrl-C is the engine's to handle."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.setswitchinterval(0.0005)
+    raise_priority()
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the engine is gone: no reason to go on
-        serve(connection, request)
+        serve(connection, request, news, tune=True)
 
 
-def _work(connection: Connection, request: Request, lanes: list[Lane], attach: Attach) -> None:
+def _work(connection: Connection, request: Request, lanes: list[Lane], attach: Attach, postman: Postman) -> None:
     timeline = Timeline.attach(attach.path)
-    gc.collect()
-    gc.freeze()  # what is loaded stays; collections while playing look at the rest only
-    worker = Worker(timeline, lanes, attach.engine)
+    worker = Worker(timeline, lanes, attach.engine, postman.post)
     for slot, changes in request.controls.items():
-        worker.set_controls(slot, **changes)
+        for name, value in changes.items():
+            worker.change(Change(slot, name, value))
     worker.set_limiter(request.limiter)
     pause = OFFLINE_POLL_S if timeline[Field.OFFLINE] else POLL_S
+    taken = 0
     try:
-        while _listen(connection, worker):
+        while (got := _listen(connection, worker)) is not None:
+            if got:
+                taken += got
+                postman.post(Taken(taken))
             if not worker.step():
                 time.sleep(pause)
     finally:
         worker.finish()
         del worker
         timeline.close()
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            connection.send(Stopped())
+        postman.close()
 
 
-def _listen(connection: Connection, worker: Worker) -> bool:
-    """Take in what the engine says; False when it is time to stop."""
+def _listen(connection: Connection, worker: Worker) -> int | None:
+    """Take in what the engine says: how many messages that were; None when it is time to stop."""
+    got = 0
     try:
         while connection.poll():
             message = connection.recv()
-            if isinstance(message, SetControls):
-                worker.set_controls(message.slot, **message.changes)
+            got += 1
+            if isinstance(message, Changes):
+                for change in message.changes:
+                    worker.change(change)
             elif isinstance(message, SetLimiter):
-                worker.set_limiter(message.on)
+                worker.set_limiter(message.on, message.at, message.ticket)
+            elif isinstance(message, Stream):
+                worker.stream(message.groups)
             else:
-                return False
+                return None
     except (EOFError, ConnectionResetError):
-        return False
-    return True
+        return None
+    return got

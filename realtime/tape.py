@@ -19,7 +19,7 @@ from typing import BinaryIO, Self
 
 import numpy as np
 
-from models.codec import CodecError, CodecSpec, Frame, Tokens
+from models.codec import Codec, CodecError, CodecSpec, Frame, Tokens
 
 #   header, little-endian, 100 bytes                    then records, all of one size
 #    0  magic         8  "VDGTAPE\n"                     0  index    4   of the frame, since the encoder's reset
@@ -130,6 +130,12 @@ HEADER_BYTES = _HEADER.size + _CHECKSUM.size
 def spec_hash(spec: CodecSpec) -> bytes:
     """SHA-256 of what a codec declares, for codecs that have no hash of their own."""
     return hashlib.sha256(json.dumps(asdict(spec), sort_keys=True).encode()).digest()
+
+
+def codec_hash(codec: Codec) -> bytes:
+    """The codec's own config hash, or that of what it declares."""
+    own = getattr(codec, "config_hash", None)
+    return own if isinstance(own, bytes) else spec_hash(codec.spec)
 
 
 def packed_bytes(count: int, cardinality: int) -> int:

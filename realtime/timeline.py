@@ -127,11 +127,17 @@ class Timeline:
         size = HEADER_BYTES + TELEMETRY_BYTES + RINGS * channels * capacity * 4
         path = directory / f"{uuid.uuid4().hex}.timeline"
         unnamed = path.with_suffix(".new")  # named only once it is locked, so that no other start removes it
-        descriptor = os.open(unnamed, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            descriptor = os.open(unnamed, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        except OSError as error:
+            raise TimelineError(f"{directory} cannot be written to ({error.strerror}). Make it yours.") from error
         try:
             if fcntl:
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
-            os.ftruncate(descriptor, size)
+            if hasattr(os, "posix_fallocate"):  # a hole is filled when first touched, and without room that kills
+                os.posix_fallocate(descriptor, 0, size)
+            else:
+                os.ftruncate(descriptor, size)
             os.rename(unnamed, path)
         except OSError as error:
             os.close(descriptor)
@@ -235,7 +241,12 @@ def runtime_directory() -> Path:
         user = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "user")
         root = shared if sys.platform == "linux" and os.access(shared, os.W_OK) else Path(tempfile.gettempdir())
         directory = root / f"verdigris-{user}"
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise TimelineError(
+            f"{directory} cannot be made ({error.strerror}). Set XDG_RUNTIME_DIR to a directory of your own."
+        ) from error
     if hasattr(os, "getuid") and directory.stat().st_uid != os.getuid():
         raise TimelineError(f"{directory} belongs to another user. Set XDG_RUNTIME_DIR to a directory of your own.")
     return directory

@@ -10,18 +10,20 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from realtime.lane import Lane
+from models.codec import Audio
+from realtime.lane import Lane, Outlet
+from realtime.news import Applied, Began, Change, Encoded, Trouble
 from realtime.telemetry import LoadMeter, Telemetry, publish
 from realtime.timeline import DRY, EPOCH, WET, WET_END, Field, Timeline
 
 POLL_S = 0.0005
 OFFLINE_POLL_S = 0.00005
 TELEMETRY_NS = 30_000_000
+RUN_IN_HOPS = 2  # a codec that takes over hears so much before it is heard
 
 
 class _Place:
@@ -31,6 +33,7 @@ class _Place:
         self.lane = lane
         self.taken = 0  # input sample to take next
         self.written = {outlet.slot: 0 for outlet in lane.outlets}  # input sample to write next
+        self.publish_from = dict(self.written)  # what comes before belongs to the worker before
         self.load = LoadMeter()
         self.began = 0
 
@@ -38,16 +41,24 @@ class _Place:
 class Worker:
     """Runs lanes on a timeline."""
 
-    def __init__(self, timeline: Timeline, lanes: Sequence[Lane], engine: int = 1) -> None:
-        """`engine` counts the workers that have attached to this timeline, this one included."""
+    def __init__(
+        self,
+        timeline: Timeline,
+        lanes: Sequence[Lane],
+        engine: int = 1,
+        post: Callable[[object], None] = lambda event: None,
+    ) -> None:
+        """`engine` counts the workers that have attached to this timeline, this one included; `post` gets news."""
         self.timeline = timeline
+        self._post = post
+        self._groups: frozenset[str] = frozenset()
         self._places = [_Place(lane) for lane in lanes]
         self._capacity, self._max_block = timeline[Field.CAPACITY], timeline[Field.MAX_BLOCK]
         self._resyncs = 0
         self._told_ns = 0
-        if timeline.load(Field.ACK) == timeline.load(Field.STREAM):  # another worker was here before: go on from now
+        if timeline.load(Field.ACK) == timeline.load(Field.STREAM):  # another worker was here before
             for place in self._places:
-                self._begin(place, timeline.load(Field.DRY_END))
+                self._take_over(place)
         self._beat()
         timeline.store(Field.ENGINE, engine)
 
@@ -83,25 +94,62 @@ class Worker:
                 (time.perf_counter() - started) * spec.sample_rate / (spec.hop * (place.lane.frames - frames))
             )
         for slot, audio in wet:
-            timeline.write(WET + slot, place.written[slot], audio)
-            place.written[slot] += audio.shape[1]
-        for slot in place.written:
-            timeline.store(WET_END[slot], place.written[slot])
+            self._write(place, slot, audio)
+        for slot, end in place.written.items():
+            timeline.store(WET_END[slot], max(end, place.publish_from[slot]))
+        if place.lane.frames > frames:
+            self._report(place.lane)
         self._tell()
         return True
 
-    def set_controls(self, slot: int, **changes: object) -> None:
-        """Change decoder controls of a slot from the next frame on."""
-        for place in self._places:
-            for outlet in place.lane.outlets:
-                if outlet.slot == slot:
-                    outlet.controls = replace(outlet.controls, **changes)  # type: ignore[arg-type]
+    def change(self, change: Change) -> None:
+        """Have a change wait for its frame. `post` hears when it is applied, if it has a ticket."""
+        for outlet in self._outlets():
+            if outlet.slot == change.slot:
+                outlet.ask(change)
 
-    def set_limiter(self, on: bool) -> None:
+    def set_limiter(self, on: bool, at: int | None = None, ticket: int = 0) -> None:
         """Whether wet is kept below full scale; its latency stays."""
-        for place in self._places:
-            for outlet in place.lane.outlets:
-                outlet.limiter.on = on
+        for outlet in self._outlets():
+            outlet.ask(Change(outlet.slot, "limiter", on, at, ticket))
+            ticket = 0  # one answer is enough
+
+    def stream(self, groups: frozenset[str]) -> None:
+        """Report every frame to `post`, with its tokens or latents if they are named."""
+        self._groups = groups
+
+    def _outlets(self) -> list[Outlet]:
+        return [outlet for place in self._places for outlet in place.lane.outlets]
+
+    def _report(self, lane: Lane) -> None:
+        """What was applied, and the frame that was done last."""
+        for change, slot, at in lane.applied:
+            if change.ticket:
+                self._post(Applied(change.ticket, change.name, slot, at, self._audible(lane, at)))
+        lane.applied.clear()
+        for outlet in lane.outlets:
+            while outlet.troubles:
+                self._post(Trouble(outlet.slot, outlet.troubles.pop(0)))
+        if not self._groups:
+            return
+        spec, frame = lane.codec.spec, lane.frames - 1
+        for outlet in lane.outlets:
+            if outlet.frame is not None:
+                self._post(
+                    Encoded(
+                        slot=outlet.slot,
+                        frame=frame,
+                        audible=self._audible(lane, frame),
+                        seconds=1.0 / spec.frame_rate,
+                        bits=outlet.wire_bits,
+                        tokens=outlet.frame.tokens if "tokens" in self._groups else None,
+                        latent=outlet.frame.latent if "latents" in self._groups else None,
+                    )
+                )
+
+    def _audible(self, lane: Lane, frame: int) -> int:
+        """When a frame begins to be heard; decoded audio lies `lookahead` before the hop that completed it."""
+        return self.timeline[Field.LATENCY] + max(lane.origin, lane.start_of(frame) - lane.lookahead)
 
     def snapshot(self) -> Telemetry:
         """What is known of this run."""
@@ -114,8 +162,7 @@ class Worker:
             bad += lane.bad_samples
             for outlet in lane.outlets:
                 frames[outlet.slot] = lane.frames
-                seconds = lane.frames / lane.codec.spec.frame_rate
-                bitrate[outlet.slot] = outlet.bits / seconds / 1000 if lane.frames else 0.0
+                bitrate[outlet.slot] = outlet.bits_a_frame * lane.codec.spec.frame_rate / 1000
                 bad += outlet.bad_samples
         return Telemetry(
             frames=(frames[0], frames[1]),
@@ -129,11 +176,41 @@ class Worker:
         """Start a lane anew at input sample `at` or the next that both rates share; older output is void."""
         epoch = math.ceil(at / place.lane.seat) * place.lane.seat
         place.lane.reset()
-        place.taken = epoch
+        place.taken = place.lane.origin = epoch
+        if epoch:
+            for slot in place.written:
+                self._tell_began(place.lane, slot, epoch)
         for slot in place.written:
-            place.written[slot] = epoch
+            place.written[slot] = place.publish_from[slot] = epoch
             self.timeline.store(EPOCH[slot], epoch)  # before the end, which the host side reads first
             self.timeline.store(WET_END[slot], epoch)
+
+    def _take_over(self, place: _Place) -> None:
+        """Go on where the worker before ended, if that has yet to be played; else from now."""
+        timeline, lane = self.timeline, place.lane
+        ends = {slot: timeline.load(WET_END[slot]) for slot in place.written}
+        dry_end = timeline.load(Field.DRY_END)
+        if min(ends.values()) < dry_end - timeline[Field.LATENCY]:
+            self._begin(place, dry_end)
+            return
+        start = max(0, min(ends.values()) - RUN_IN_HOPS * lane.hop, dry_end - self._capacity // 2)
+        lane.reset()
+        place.taken = lane.origin = start // lane.seat * lane.seat
+        for slot, end in ends.items():
+            place.written[slot], place.publish_from[slot] = place.taken, end
+            timeline.store(EPOCH[slot], end)
+            self._tell_began(lane, slot, end)
+
+    def _tell_began(self, lane: Lane, slot: int, start: int) -> None:
+        spec = lane.codec.spec
+        frame = (start + lane.lookahead - lane.origin) * spec.sample_rate // (spec.hop * lane.rate)
+        self._post(Began(slot, frame, start + self.timeline[Field.LATENCY]))
+
+    def _write(self, place: _Place, slot: int, audio: Audio) -> None:
+        start = place.written[slot]
+        place.written[slot] += audio.shape[1]
+        skip = min(max(0, place.publish_from[slot] - start), audio.shape[1])
+        self.timeline.write(WET + slot, start + skip, audio[:, skip:])
 
     def _too_late(self, place: _Place) -> bool:
         """Half a ring behind, or already written over while it was read."""

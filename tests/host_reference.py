@@ -87,6 +87,8 @@ class HostReference:
             return
         for slot, (end, epoch) in enumerate([(Field.WET_END_A, Field.EPOCH_A), (Field.WET_END_B, Field.EPOCH_B)]):
             start, old_end = self.runs[slot]
+            if t[epoch] != start and t[epoch] == old_end < t[end]:
+                self.was_full[slot] = False
             if t[epoch] == start or old_end <= k:
                 self.runs[slot] = (t[epoch], t[end])
 

@@ -40,6 +40,10 @@ class FakeEngine:
         self.timeline.store(EPOCH[slot], self.at[slot])
         self.timeline.store(WET_END[slot], self.at[slot])
 
+    def take_over(self, slot: int) -> None:
+        """Go on where the last run ends."""
+        self.timeline.store(EPOCH[slot], self.at[slot])
+
     def write(self, slot: int, count: int, *, flip: bool = False) -> None:
         count = min(count, self.timeline[Field.DRY_END] - self.at[slot])
         audio = np.empty((2, count), np.float32)
@@ -73,6 +77,7 @@ event = st.one_of(
     st.tuples(st.just("block"), st.integers(1, 2 * MAX_BLOCK)),
     st.tuples(st.just("wet"), st.integers(0, 1), st.integers(0, 900)),
     st.tuples(st.just("restart"), st.integers(0, 1)),
+    st.tuples(st.just("take_over"), st.integers(0, 1)),
     st.tuples(st.just("gains"), gain, gain, gain),
     st.tuples(st.just("fill"), st.integers(0, 1)),
     st.tuples(st.just("engine"), st.integers(0, 3)),
@@ -103,6 +108,8 @@ def test_compiled_and_plain_host_side_agree_to_the_bit(events: list[tuple], slot
                     engine.write(*values)
                 elif name == "restart":
                     engine.restart(*values)
+                elif name == "take_over":
+                    engine.take_over(*values)
                 elif name == "gains":
                     set_monitor(timeline, *values)
                 elif name == "fill":
@@ -181,6 +188,20 @@ def test_a_hole_is_counted_once_and_by_its_worst_kind(timeline: Timeline) -> Non
     run(1, engine_works=False)
     run(30)
     assert misses(timeline) == {"late": 1, "stalled": 1, "died": 1, "xrun": 0}
+
+
+def test_a_run_that_begins_where_the_last_one_ended_is_no_miss(timeline: Timeline) -> None:
+    host, engine = HostSide(timeline), FakeEngine(timeline)
+    for number in range(60):
+        play(host, noise(100))
+        if number == 30:
+            engine.take_over(0)
+            engine.take_over(1)
+        engine.write(0, 5000)
+        engine.write(1, 5000)
+    host.finish()
+    assert sum(misses(timeline).values()) == 0
+    assert timeline[Field.MISSED] == 0
 
 
 def test_the_beginning_of_a_stream_is_no_miss(timeline: Timeline) -> None:

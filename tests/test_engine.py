@@ -16,8 +16,9 @@ from realtime.audiofile import Reader
 from realtime.capture import Capture
 from realtime.drivers.clock import ClockDriver
 from realtime.drivers.file import FileDriver
-from realtime.engine import Engine, EngineError, Settings
+from realtime.engine import Engine, Settings
 from realtime.latency import LatencyError
+from realtime.link import EngineError
 from realtime.recorder import Recorder
 from realtime.tail import Tail
 from realtime.timeline import runtime_directory
@@ -205,3 +206,29 @@ def test_an_input_that_ends_is_flushed_to_its_last_sample(started: list[Engine],
     reader.close()
     played = tail.read().T
     assert np.array_equal(played[engine.plan.latency :][:777], noise(777))
+
+
+@pytest.mark.slow
+def test_a_codec_is_swapped_while_playing_without_a_miss_or_a_shift(started: list[Engine], tmp_path: Path) -> None:
+    engine = start(started, Settings(RATE, 256, ("pcm:hop=960", None), ("pcm", None), latency=4000))
+    x, recorder = noise(4 * RATE), Recorder(engine.timeline, tmp_path)
+    driver, messages = ClockDriver(engine.host, Given(x), 256), []
+    driver.start()
+    engine.swap(0, "pcm:hop=480,lookahead=100", None)
+    while driver.running:
+        driver.join(0.02)
+        recorder.poll(driver.taken)
+        if message := engine.watch():
+            messages.append(message)
+            if len(messages) == 1:
+                engine.swap(1, "pcm:hop=9000", None)
+            if len(messages) == 2:
+                engine.swap(1, "nonsense", None)
+    engine.stop()
+    recorder.finish(driver.taken)
+    assert messages[0].startswith("now playing pcm:hop=480,lookahead=100")
+    assert "Start again with --latency" in messages[1]
+    assert 'codec "nonsense" is unknown' in messages[2]
+    played, _ = soundfile.read(tmp_path / "monitor.wav", dtype="float32")
+    assert np.array_equal(played[4000:][: len(x)], x)
+    assert engine.misses()["died"] == 0

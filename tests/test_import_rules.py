@@ -21,7 +21,7 @@ ALLOWED = {
     "realtime/worker.py": "import models\nimport models.codec\nimport models.load\nimport realtime.timeline",
     "realtime/engine.py": "import threading\nimport multiprocessing\nimport realtime.worker",
     "realtime/rack.py": "import pyo\nimport pedalboard",
-    "realtime/drivers/device.py": "import sounddevice\nimport realtime.timeline",
+    "realtime/drivers/portaudio.py": "import sounddevice\nimport realtime.timeline",
     "realtime/cli.py": "import realtime.engine\ndef gui():\n    import gui.app\n"
     "def train():\n    import models.training.train\n"
     "def bench():\n    import benchmarks.host",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from realtime.cli import main
 @pytest.mark.slow
 @pytest.mark.parametrize(("rate", "block"), [(48_000, 256), (44_100, 441), (96_000, "random"), (48_000, 32)])
 def test_planned_latency_is_the_measured_one_to_the_sample(rate: int, block: int | str) -> None:
-    planned, measured = planned_and_measured(rate, block, 2.0, "pcm:hop=960")
+    planned, measured = planned_and_measured(rate, block, 2.0, "pcm:hop=960,rate=48000")
     assert measured == planned
 
 
@@ -50,3 +51,11 @@ def test_live_by_the_file_driver_is_what_render_gives(tmp_path: Path) -> None:
     assert len(rendered) == len(x)
     assert len(streamed) == len(x)
     assert np.array_equal(streamed, rendered)
+
+
+@pytest.mark.slow
+def test_a_session_is_played_by_osc_and_reports_a_port_that_is_taken(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        assert main(["live", "--seconds", "0.3", "--a", "pcm", "--b", "off", "--osc", str(taken.getsockname()[1])]) == 0
+    assert "Pass --osc PORT" in capsys.readouterr().out

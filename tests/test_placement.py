@@ -10,7 +10,7 @@ import torch
 from models import placement
 from models.codec import CodecError
 from models.network import CoDiCodecNetwork
-from models.placement import choose_device, place, probe
+from models.placement import choose_device, place, probe, use_threads
 from tests.small_codec import CONFIGS
 
 
@@ -22,6 +22,21 @@ def network() -> CoDiCodecNetwork:
 def _mps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+
+
+@pytest.mark.parametrize(("together", "threads"), [(0.5, 3), (0.9, 1), (20.0, 1)])
+def test_every_core_is_used_only_where_that_is_clearly_faster(
+    monkeypatch: pytest.MonkeyPatch, together: float, threads: int
+) -> None:
+    monkeypatch.setattr(placement.os, "cpu_count", lambda: 3)
+    monkeypatch.setattr(
+        placement, "_one_frame", lambda network: (None, 1.0 if torch.get_num_threads() == 1 else together)
+    )
+    before = torch.get_num_threads()
+    try:
+        assert use_threads(network()) == torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_the_cpu_agrees_with_itself() -> None:

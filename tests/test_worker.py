@@ -15,6 +15,7 @@ from realtime.callback import HostSide, misses
 from realtime.lane import Lane
 from realtime.latency import Need, plan
 from realtime.limiter import LOOKAHEAD
+from realtime.news import Change
 from realtime.tail import Tail
 from realtime.timeline import EPOCH, GAIN_ONE, WET_END, Field, Timeline
 from realtime.worker import Worker
@@ -147,8 +148,10 @@ def test_not_a_number_from_a_device_becomes_silence_and_is_counted(timeline: Tim
 
 def test_controls_reach_the_decoder_of_their_slot_at_the_next_frame(timeline: Timeline) -> None:
     lane = Lane(load("pcm:hop=960"), [(0, "discrete"), (1, "discrete")], 48_000)
-    worker = Worker(timeline, [lane])
-    worker.set_controls(1, steps=5, seed=7)
+    host, worker = HostSide(timeline), Worker(timeline, [lane])
+    for name, value in (("steps", 5), ("seed", 7)):
+        worker.change(Change(1, name, value))
+    play_all(host, noise(960), [480], worker)
     assert lane.outlets[0].controls == Controls()
     assert lane.outlets[1].controls == replace(Controls(), steps=5, seed=7)
 
@@ -193,3 +196,25 @@ def test_planned_latency_is_just_enough_for_a_worker_as_slow_as_planned(block: i
     seen_at_once = planned.latency - planned.terms["poll"]  # this worker does not poll
     assert misses_of_a_worker_that_takes(compute, seen_at_once, block) == 0
     assert misses_of_a_worker_that_takes(compute, seen_at_once - 2 * block, block) > 0
+
+
+def test_a_worker_that_takes_over_in_time_leaves_no_hole(timeline: Timeline) -> None:
+    """Codecs of other hops, the second resampled: at the seam a fade through dry, before and after it wet in place."""
+    timeline.header[Field.FILL] = 1  # silence, so that the seam can be seen
+    host = HostSide(timeline)
+    worker = Worker(timeline, lanes_of("pcm:hop=960", "pcm:hop=480"))
+    x, pieces, seam = noise(60_000), [], 0
+    for at, out in play(host, x, [256], None):
+        pieces.append(out)
+        if not seam and at > 30_000:
+            seam = timeline[WET_END[0]]
+            worker = Worker(timeline, lanes_of("pcm:hop=700,lookahead=90", "pcm:hop=480"), engine=2)
+            assert timeline[EPOCH[0]] == seam
+        run_worker(worker)
+    played = np.concatenate(pieces)[L:]
+    same = (played == x[: len(played)]).all(axis=1)
+    assert same[256 : seam - 256].all()
+    assert not same[seam - 200 : seam + 200].any()
+    assert same[seam + 256 + 256 :].all()  # the new run is taken up at a block
+    assert sum(misses(timeline).values()) == 0
+    assert timeline[Field.MISSED] == 0

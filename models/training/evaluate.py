@@ -188,11 +188,11 @@ def read_clips(paths: Sequence[Path], seconds: float) -> dict[str, Audio]:
     return clips
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main(arguments: Sequence[str] | None = None, default: Path | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="verdigris evaluate", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("clips", nargs="+", type=Path, help="audio files, or folders of them")
+    parser.add_argument("clips", nargs="*", type=Path, help="audio files, or folders of them (default: the demo clips)")
     parser.add_argument("--codec", default="nano", help="a codec's name or the path of a checkpoint")
     parser.add_argument("--beside", default=",".join(CLASSIC), help="others on the same clips, comma between")
     parser.add_argument("--only", help="rows whose names begin so; semicolon between")
@@ -200,7 +200,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--pictures", type=Path, metavar="DIR", help="spectrograms of originals and results")
     given = parser.parse_args(arguments)
-    clips = read_clips(given.clips, given.seconds)
+    clips = read_clips(given.clips or [d for d in [default] if d], given.seconds)
     names = [*(n for n in given.beside.split(",") if n), given.codec]
     found = evaluate(runs_of(names, given.only), clips, given.pictures)
     print("\n" + markdown(found["rows"]))

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from realtime.callback import HostSide
+from realtime.priority import raise_priority
 from realtime.timeline import Field
 
 RANDOM_BLOCKS = (1, 1024)  # samples
@@ -54,11 +55,16 @@ class LoopDriver:
     def running(self) -> bool:
         return self._thread.is_alive()
 
+    def watch(self) -> str | None:
+        """What happened to the driver that a player should know; nothing ever does here."""
+        return None
+
     def _pace(self, count: int) -> None:
         """Return when the block before has been played and the next one, of `count` samples, is due."""
         raise NotImplementedError
 
     def _main(self) -> None:
+        raise_priority()
         try:
             self._run()
         except Exception as error:  # noqa: BLE001 - told to whoever started the stream
@@ -70,16 +76,18 @@ class LoopDriver:
         ended = False
         for size in self._sizes():
             inp = np.zeros((size, channels), np.float32)
+            new = 0
             if not ended:
                 wanted = size if self._limit is None else min(size, self._limit - self.taken)
                 got = self._source.read(wanted)
-                inp[: got.shape[1]] = got.T
-                self.taken += got.shape[1]
-                ended = got.shape[1] < size
+                new = got.shape[1]
+                inp[:new] = got.T
+                ended = new < size
             self._pace(size)
             if self._stopping.is_set():
                 return
             self.host.process(inp, np.empty_like(inp))
+            self.taken += new
             if ended and self.host.position >= self.taken + tail:
                 return
 

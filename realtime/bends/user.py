@@ -1,0 +1,90 @@
+"""A bend from a file of the player's own, read again when it is saved. What is wrong in it is said, and passed over.
+
+The file runs in the worker with everything the worker may do; therefore it is named on the command line, never by OSC.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from models.codec import CodecSpec, Frame
+from realtime.bends.state import Params, State
+
+LOOK_EVERY = 4  # frames
+
+
+class UserBend:
+    """One slot's. `say` gets what is wrong, once for each version of the file."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._path, self._stamp, self._turn = "", (0, 0), 0
+        self._function: Callable[..., Any] | None = None
+
+    def run(self, frame: Frame, state: State, params: Params, rng: np.random.Generator) -> Frame:
+        """What the file's `bend` makes of the frame; the frame itself while that fails."""
+        self._look(params["file"], state)
+        if self._function is None:
+            return frame
+        numbers = {name: params[name] for name in ("x", "y", "z")}
+        try:
+            return checked(self._function(frame, state, numbers, rng), frame, state.stream.spec)
+        except (Exception, SystemExit):  # noqa: BLE001 - it is not our code
+            self._fail(_last_line())
+            return frame
+
+    def _look(self, path: str, state: State) -> None:
+        self._turn += 1
+        if path == self._path and self._turn % LOOK_EVERY:
+            return
+        try:
+            found = Path(path).stat()
+            stamp = (found.st_mtime_ns, found.st_size)
+            if (path, stamp) == (self._path, self._stamp):
+                return
+            self._path, self._stamp = path, stamp
+            state.kept.clear()
+            names: dict[str, Any] = {"__name__": "bend", "__file__": path}
+            exec(compile(Path(path).read_text(encoding="utf-8"), path, "exec"), names)
+            function = names.get("bend")
+            if not callable(function):
+                raise TypeError("it has no function bend(frame, state, params, rng)")
+            self._function = function
+        except OSError as error:
+            if self._path != path or self._function is not None:
+                self._path, self._stamp = path, (0, 0)
+                self._fail(f"cannot be read ({error.strerror})")
+        except (Exception, SystemExit):  # noqa: BLE001 - it is not our code
+            self._fail(_last_line())
+
+    def _fail(self, why: str) -> None:
+        self._function = None
+        self._say(f"bend {self._path}: {why}; passed over until it is saved again")
+
+
+def checked(made: object, given: Frame, spec: CodecSpec) -> Frame:
+    """What may go on to a decoder; TypeError or ValueError if that is none."""
+    if not isinstance(made, Frame):
+        raise TypeError(f"bend returned {type(made).__name__}, not a Frame")
+    if made.tokens.shape != given.tokens.shape or made.tokens.dtype != np.int32:
+        raise ValueError(f"tokens are {made.tokens.dtype} {made.tokens.shape}, not int32 {given.tokens.shape}")
+    if made.tokens.size and not 0 <= made.tokens.min() <= made.tokens.max() < spec.cardinality:
+        raise ValueError(f"tokens are not within 0 ... {spec.cardinality - 1}")
+    if given.latent is not None:
+        if made.latent is None or made.latent.shape != given.latent.shape:
+            raise ValueError(f"the latent is not {given.latent.shape}")
+        if not np.abs(made.latent).max() <= 1.0:  # False for NaN
+            raise ValueError("the latent is not finite, or leaves -1 ... 1")
+    return made
+
+
+def _last_line() -> str:
+    """Of the exception in hand: what and where."""
+    lines = traceback.format_exc(limit=-1).strip().splitlines()
+    where = next((line.strip() for line in lines if line.strip().startswith("File")), "")
+    return f"{lines[-1]} ({where})" if where else lines[-1]

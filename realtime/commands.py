@@ -1,0 +1,227 @@
+"""What the commands do: from parsed arguments to a session, a rendered file, a table on the screen."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from rich.progress import Progress
+
+from models.codec import CodecError, Controls
+from models.load import available, convert, split_path
+from realtime import audiofile, devices, doctor
+from realtime.audiofile import Reader
+from realtime.demo import CLIP
+from realtime.drivers.portaudio import CardError
+from realtime.engine import Settings
+from realtime.latency import LatencyError, plan
+from realtime.link import EngineError
+from realtime.live import Session, play
+from realtime.osc.doc import document
+from realtime.osc.server import PORT
+from realtime.params import PARAMETERS, ParameterError, parse, parse_assignment
+from realtime.playback import play_tape
+from realtime.render import Job, render
+from realtime.service import Request, describe, open_lanes
+from realtime.timeline import TimelineError
+from realtime.wholefile import FileError
+
+DEMO_SCHEDULE = ((3.75, "monitor", "b"), (7.5, "monitor", "delta"), (11.25, "monitor", "dry"))
+USER_ERRORS = (CardError, CodecError, EngineError, FileError, LatencyError, ParameterError, TimelineError)
+
+
+def run_demo(arguments: argparse.Namespace) -> None:
+    """What plain `verdigris` does: the demo clip through both slots, everything heard in turn, recorded in out/."""
+    run_live(arguments, DEMO_SCHEDULE)
+    print("out/ holds input.wav, a.wav, b.wav, monitor.wav and report.json")
+
+
+def run_live(arguments: argparse.Namespace, schedule: Sequence[tuple[float, str, Any]] = ()) -> None:
+    random = arguments.block == "random"
+    values = dict(parse_assignment(text) for text in arguments.set)
+    values |= _flags(
+        arguments,
+        *("monitor", "adapt", "a.codec", "b.codec", "rate", "latency", "precision"),
+        *(() if random else ("block",)),
+    )
+    fixed = {name: values.pop(name) for name in list(values) if PARAMETERS[name].when in ("load", "restart")}
+    seconds = None if arguments.seconds is None else _seconds(arguments.seconds)
+    a = split_path(fixed.get("a.codec", PARAMETERS["a.codec"].default))
+    b = _optional(fixed.get("b.codec", PARAMETERS["b.codec"].default))
+    if values.get("monitor") == "b" and not b:
+        raise ParameterError("monitor b: slot B is off. Pass --b CODEC, or --monitor dry, a or delta.")
+    if arguments.input is None and seconds is None and arguments.driver == "file":
+        raise ParameterError("--driver file without --input never ends. Pass --seconds N or --input FILE.")
+    if arguments.input:
+        audiofile.check(arguments.input, seconds)
+    card = devices.card_for(arguments, fixed.get("rate"), fixed.get("block"))
+    source = None if card else Reader(arguments.input or CLIP, fixed.get("rate"), loop=arguments.input is None)
+    settings = Settings(
+        rate=card.found.rate if card else source.rate if source else 0,
+        block=card.found.block if card else 1024 if random else fixed.get("block", PARAMETERS["block"].default),
+        a=a,
+        b=b,
+        latency=fixed.get("latency", 0),
+        precision=fixed.get("precision", PARAMETERS["precision"].default),
+        offline=arguments.driver == "file",
+    )
+    session = Session(
+        settings=settings,
+        driver="device" if card else arguments.driver or "clock",
+        block="random" if random else settings.block,
+        source=source,
+        seconds=seconds,
+        record=arguments.record,
+        report=arguments.report,
+        values=values,
+        schedule=schedule,
+        card=card,
+        osc=_osc_port(arguments),
+    )
+    try:
+        report = play(session)
+    finally:
+        if source:
+            source.close()
+    load, missed = report["real_time_factor"], sum(report["misses"].values())
+    print(
+        f"played {report['seconds']:.1f} s, latency {report['latency_samples']} samples, "
+        f"{load['p50']:.3f} × RT (p99 {load['p99']:.3f}), {missed} misses"
+    )
+
+
+def run_render(arguments: argparse.Namespace) -> None:
+    steps, seed = (replace(PARAMETERS[f"a.{name}"], name=f"--{name}") for name in ("steps", "seed"))
+    controls = Controls(steps=steps.parse(arguments.steps), seed=seed.parse(arguments.seed))
+    name, path = split_path(arguments.codec)
+    with Progress(transient=True, disable=not sys.stdout.isatty()) as bar:
+        task = bar.add_task("rendering", total=1.0)
+        job = Job(
+            arguments.input,
+            arguments.output,
+            name,
+            arguments.path or path,
+            arguments.mode,
+            controls,
+            _precision(arguments),
+            arguments.tokens,
+        )
+        done = render(job, lambda part: bar.update(task, completed=part))
+    if arguments.json:
+        print(json.dumps(done))
+    else:
+        print(
+            f"{arguments.output}: {done['seconds']:.1f} s through {done['codec']} {done['path']}, "
+            f"{done['bitrate']:.1f} kbit/s, {done['real_time_factor']:.3f} × RT"
+        )
+
+
+def run_play(arguments: argparse.Namespace) -> None:
+    done = play_tape(arguments.tape, arguments.output, arguments.codec, _precision(arguments))
+    lost = f", {done['lost_bytes']} bytes at its end were not whole" if done["lost_bytes"] else ""
+    print(f"{arguments.output}: {done['seconds']:.1f} s of {done['codec']} {done['path']}{lost}")
+
+
+def run_convert(arguments: argparse.Namespace) -> None:
+    convert(arguments.source, arguments.target)
+    print(
+        f"{arguments.target}: converted. Its weights stay under their own licence (CC BY-NC 4.0 for the released ones)."
+    )
+
+
+def run_plan(arguments: argparse.Namespace) -> None:
+    names = ("a.codec", "b.codec", "rate", "block", "latency", "precision")
+    given = {name: PARAMETERS[name].default for name in names} | _flags(arguments, *names)
+    rate = given["rate"]
+    slots: list[tuple[int, str, str | None]] = [(0, *split_path(given["a.codec"]))]
+    if b := _optional(given["b.codec"]):
+        slots.append((1, *b))
+    lanes = open_lanes(Request(tuple(slots), rate, precision=given["precision"]))
+    ready = describe(lanes, [lane.warm_up() for lane in lanes])
+    planned = plan(ready.needs, rate=rate, block=given["block"], latency=given["latency"])
+    if arguments.json:
+        facts = {"sample_rate": rate, "latency_samples": planned.latency, "latency_terms": planned.terms}
+        print(json.dumps({**facts, "real_time_factor": ready.load}))
+        return
+    for term, samples in planned.terms.items():
+        print(f"{term:>10} {samples:7} samples {1000 * samples / rate:8.1f} ms")
+    print(f"{'latency':>10} {planned.latency:7} samples {planned.milliseconds:8.1f} ms at {rate} Hz")
+    if ready.load >= 1.0:
+        print(f"{ready.load:.2f} × real time: too slow here. Fewer steps, a smaller codec, or a GPU.")
+
+
+def run_codecs(arguments: argparse.Namespace) -> None:
+    specs = available()
+    if arguments.json:
+        print(json.dumps([{**vars(spec), "latent": list(spec.latent), "paths": list(spec.paths)} for spec in specs]))
+        return
+    print(f"{'codec':12} {'rate':>6} {'hop':>6} {'ms':>7} {'look-ahead':>10} {'tokens':>12}  paths")
+    for spec in specs:
+        tokens = f"{spec.tokens} of {spec.cardinality}" if spec.tokens else "-"
+        print(
+            f"{spec.name:12} {spec.sample_rate:6} {spec.hop:6} {1000 / spec.frame_rate:7.1f} {spec.lookahead:10} "
+            f"{tokens:>12}  {', '.join(spec.paths)}"
+        )
+
+
+def run_devices(arguments: argparse.Namespace) -> None:
+    found = devices.listing()
+    print(json.dumps(found, indent=2) if arguments.json else devices.table(found))
+
+
+def run_osc(arguments: argparse.Namespace) -> None:
+    print(document(), end="")
+
+
+def run_doctor(arguments: argparse.Namespace) -> None:
+    if arguments.loopback:
+        given = _flags(arguments, "rate", "block")
+        measured = devices.loopback(arguments, given.get("rate"), given.get("block"))
+        print(json.dumps(measured) if arguments.json else measured["in_words"])
+        return
+    findings = doctor.examine()
+    if arguments.json:
+        print(json.dumps(findings, indent=2))
+    else:
+        for name, value in findings.items():
+            print(f"{name:20} {value}")
+
+
+def _flags(arguments: argparse.Namespace, *names: str) -> dict[str, Any]:
+    """Parameters that were given by a flag of their own; `--a` is a.codec."""
+    given = {name: getattr(arguments, name.partition(".")[0]) for name in names}
+    return {name: parse(name, value) for name, value in given.items() if value is not None}
+
+
+def _precision(arguments: argparse.Namespace) -> str:
+    return str(parse("precision", arguments.precision or PARAMETERS["precision"].default))
+
+
+def _optional(codec: str) -> tuple[str, str | None] | None:
+    """Slot B may be off."""
+    return None if codec == "off" else split_path(codec)
+
+
+def _osc_port(arguments: argparse.Namespace) -> int | None:
+    """None: no OSC. Unless it is said, OSC is served where the stream runs in real time."""
+    given = arguments.osc
+    if given is None or given == "off":
+        return None if given or arguments.driver == "file" else PORT
+    if not (given.isascii() and given.isdecimal() and int(given) <= 65_535):
+        raise ParameterError(f'--osc "{given}" is not allowed. Pass a port from 1 to 65535, or off.')
+    return int(given)
+
+
+def _seconds(given: str) -> float:
+    try:
+        seconds = float(given)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise ParameterError(f'--seconds "{given}" is not allowed. Pass a number greater than 0.')
+    return seconds

@@ -1,0 +1,274 @@
+"""The device driver: the host side called by a sound card, and what is done when the card goes away.
+
+The card has a process of its own (card.py), where its thread runs compiled code only (border.py). A thread here,
+`verdigris-card`, watches that: a card that is unplugged, whose server ends or whose process dies is announced, and
+played again when it is back; no other card is ever taken in its place. The stream goes on where it was: the time
+without a card is no time.
+
+| method                       | thread                              |
+|------------------------------|-------------------------------------|
+| open, attach, start, stop    | the one that made the driver        |
+| running, taken, watch, facts | any                                 |
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import queue
+import threading
+import time
+import weakref
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from realtime.drivers.border import FADE_IN
+from realtime.drivers.card import Attach, FadeOut, Gone, Playing, Refused, Status, Stop, serve, serve_process
+from realtime.drivers.opening import Found, Request
+from realtime.drivers.portaudio import CardError
+from realtime.signals import held_for_child
+from realtime.timeline import Field, Timeline
+
+POLL_S = 0.05
+LOST_S = 1.0  # no block for so long: the card is gone, whatever its back end says
+OPEN_S = 30.0
+STOP_S = 2.0
+RESPAWN_S = 5.0
+
+
+class DeviceDriver:
+    """A stream by a sound card, until stopped or `limit` samples and their latency have been played."""
+
+    def __init__(self, request: Request, *, in_thread: bool = False) -> None:
+        """`in_thread` keeps the card in this process, for tests of what the interpreter's lock does to it."""
+        self._request, self._in_thread = request, in_thread
+        self.error: Exception | None = None
+        self.losses = 0  # times that the card went away
+        self._playing = False
+        self._latency_samples: int | None = None
+        self._status = Status(0, 0, 0, {})
+        self._before = Status(0, 0, 0, {})  # of the processes before this one, summed
+        self._stopping, self._ended = threading.Event(), threading.Event()
+        self._messages: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._link: _Link | None = None
+        self._thread = threading.Thread(target=self._supervise, name="verdigris-card", daemon=True)
+
+    def open(self) -> Found:
+        """Try the card; what it is and does, for the planner. CardError if it is refused."""
+        self._link = _Link(self._request, None, in_thread=self._in_thread)
+        try:
+            self.found = self._link.wait_found()
+        except CardError:
+            self._link.end()
+            raise
+        return self.found
+
+    def attach(self, timeline: Timeline, limit: int | None = None) -> None:
+        """Say what is to be played; `limit` ends it after so many samples."""
+        self._timeline, self._limit = timeline, limit
+        self._end = None if limit is None else limit + timeline[Field.LATENCY]
+
+    def start(self) -> None:
+        """Play. CardError if the card has changed its mind."""
+        assert self._link is not None
+        self._link.send(Attach(self._timeline.path))
+        deadline = time.monotonic() + OPEN_S
+        while not self._playing:
+            if not self._link.connection.poll(max(0.0, deadline - time.monotonic())):
+                raise CardError(f"{self.found.name} was tried and then did not start. Run verdigris doctor.")
+            message = self._link.receive()
+            if isinstance(message, Refused | Gone | None):
+                reason = message.message if isinstance(message, Refused) else "it is gone"
+                raise CardError(f"{self.found.name} was tried and then did not start: {reason}")
+            self._take(message)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Fade out and end the stream; returns when it has ended."""
+        if self._link and self._playing and self._thread.is_alive():
+            self._link.send(FadeOut())
+            deadline = time.monotonic() + 2 * FADE_IN / self.found.rate + 0.3
+            while self._status.level and self._thread.is_alive() and time.monotonic() < deadline:
+                time.sleep(0.005)
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        elif self._link:
+            self._link.end()
+        self._ended.set()
+
+    def join(self, seconds: float) -> None:
+        """Wait for the stream to end, so long at most."""
+        self._ended.wait(seconds)
+
+    @property
+    def running(self) -> bool:
+        return not self._ended.is_set()
+
+    @property
+    def taken(self) -> int:
+        """Input samples so far, without those after the limit."""
+        position = self._timeline.load(Field.DRY_END)
+        return position if self._limit is None else min(position, self._limit)
+
+    def watch(self) -> str | None:
+        """What happened to the card, one message at a time."""
+        try:
+            return self._messages.get_nowait()
+        except queue.Empty:
+            return None
+
+    @property
+    def pid(self) -> int | None:
+        """The card's process, if it has one."""
+        return self._link.process.pid if self._link and self._link.process else None
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """For the report: the card, what it lost by kind, and its own part of the latency."""
+        kinds = {**self._before.xruns, **self._status.xruns}
+        return {
+            "name": self.found.name,
+            "callback": self.found.callback,
+            "sample_rate": self.found.rate,
+            "block": max(self._status.largest, self._before.largest),
+            "blocks": self._before.blocks + self._status.blocks,
+            "xruns": {kind: self._before.xruns.get(kind, 0) + self._status.xruns.get(kind, 0) for kind in kinds},
+            "losses": self.losses,
+            "device_latency_samples": self._latency_samples,
+            "measured_round_trip_samples": self.found.measured_samples,
+        }
+
+    def _supervise(self) -> None:
+        try:
+            self._watch_card()
+        except Exception as error:  # noqa: BLE001 - told to whoever started the stream
+            self.error = error
+        finally:
+            if self._link:
+                self._link.end()
+            self._ended.set()
+
+    def _watch_card(self) -> None:
+        played, seen, told_block = -1, time.monotonic(), False
+        while not self._stopping.is_set():
+            assert self._link is not None
+            gone = False
+            with contextlib.suppress(EOFError):
+                if self._link.connection.poll(POLL_S):
+                    message = self._link.receive()
+                    gone = message is None or isinstance(message, Gone)
+                    if message is not None:
+                        self._take(message)
+            now, position = time.monotonic(), self._timeline.load(Field.PLAYED_END)
+            if self._end is not None and position >= self._end:
+                return
+            if position != played:
+                played, seen = position, now
+            if gone or not self._link.alive() or (self._playing and now - seen > LOST_S):
+                self._lose()
+                seen = time.monotonic()
+            if not told_block and self._status.largest > self._timeline[Field.MAX_BLOCK]:
+                told_block = True
+                self._messages.put(
+                    f"the card hands over {self._status.largest} samples at once; latency was planned for "
+                    f"{self._timeline[Field.MAX_BLOCK]}, so holes may come. Start again to plan anew."
+                )
+
+    def _take(self, message: object) -> None:
+        if isinstance(message, Status):
+            self._status = message
+        elif isinstance(message, Refused):
+            self._messages.put(f"{self.found.name} is back but cannot be played: {message.message}")
+        elif isinstance(message, Playing):
+            self._playing = True
+            self._latency_samples = message.latency_samples
+            if self.losses:
+                self._messages.put(f"{self.found.name} is back, playing")
+
+    def _lose(self) -> None:
+        """The card is gone: say so, end its process, and let another wait for it. No block can come any more."""
+        assert self._link is not None
+        self._link.kill()
+        if not self._playing:
+            self._stopping.wait(RESPAWN_S)  # a process that cannot even wait is not started over and over at once
+        else:
+            self.losses += 1
+            self._timeline.header[Field.XRUNS] += 1
+            self._messages.put(f"{self.found.name} is gone (unplugged, or its server ended); silent until it is back")
+        self._playing = False
+        facts = self.facts
+        self._before = Status(facts["blocks"], facts["block"], 0, facts["xruns"])
+        self._status = Status(0, 0, 0, {})
+        self._link = _Link(self._request, self.found, in_thread=self._in_thread)
+        self._link.send(Attach(self._timeline.path))
+
+
+class _Link:
+    """A card's process and our end of the pipe to it."""
+
+    def __init__(self, request: Request, wanted: Found | None, *, in_thread: bool) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.connection: Connection
+        self.connection, theirs = context.Pipe()
+        self.process: BaseProcess | None = None
+        self.thread: threading.Thread | None = None
+        if in_thread:
+            self._theirs = theirs
+            self.thread = threading.Thread(target=serve, args=(theirs, request, wanted), daemon=True)
+            self.thread.start()
+        else:
+            self.process = context.Process(
+                target=serve_process, args=(theirs, request, wanted), name="verdigris-card", daemon=True
+            )
+            with held_for_child():
+                self.process.start()
+            self._forgotten = weakref.finalize(self, self.process.kill)  # it ignores SIGTERM, which Python ends with
+            theirs.close()  # so that the pipe closes when the process dies
+
+    def wait_found(self) -> Found:
+        """What the card is; CardError if it is refused."""
+        deadline = time.monotonic() + OPEN_S
+        while not self.connection.poll(0.05):
+            if time.monotonic() > deadline or not self.alive():
+                raise CardError("the sound card's process ended or stands. Run verdigris doctor.")
+        message = self.receive()
+        if isinstance(message, Refused):
+            raise CardError(message.message)
+        if not isinstance(message, Found):
+            raise CardError("the sound card's process ended before it was ready. Run verdigris doctor.")
+        return message
+
+    def receive(self) -> object:
+        """The next message; None if the process is gone."""
+        try:
+            return self.connection.recv()
+        except (EOFError, ConnectionResetError):
+            return None
+
+    def send(self, message: object) -> None:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError, OSError):  # the watch sees that it is gone
+            self.connection.send(message)
+
+    def alive(self) -> bool:
+        return bool(self.process.is_alive() if self.process else self.thread and self.thread.is_alive())
+
+    def end(self) -> None:
+        """Ask it to stop, and end it if it does not."""
+        self.send(Stop())
+        if self.thread:
+            self.thread.join(STOP_S)
+        elif self.process:
+            self.process.join(STOP_S)
+        self.kill()
+
+    def kill(self) -> None:
+        """End it now; a process that hangs in a sound system cannot be asked."""
+        if self.process:
+            self._forgotten.detach()
+            self.process.kill()
+            self.process.join()
+            self.process.close()
+            self.process = None
+        self.connection.close()

@@ -1,0 +1,128 @@
+"""Opening a sound card: which, at what rate, with which channels, and a look at what it then does.
+
+All of this is done in the process of the card (card.py), and by `verdigris doctor`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from realtime.drivers.border import Border, Memory
+from realtime.drivers.cards import Choice, Pair, choose, recall_round_trip
+from realtime.drivers.portaudio import CardError, CardStream, supports
+
+PROBE_BLOCKS = 8
+PROBE_S = 3.0
+COMPILED = "numba, in a process of its own"
+INTERPRETED = "Python, in a process of its own, since this sounddevice takes no compiled one: expect more misses"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked for. Channels count from 1, one or two of them: left and right; by default the first two."""
+
+    choice: Choice
+    codec_rate: int  # Hz; what is taken where no rate is given and the card can
+    rate: int | None = None
+    block: int | None = None  # samples that the card's buffers should hold; None: as few as it offers
+    inputs: tuple[int, ...] | None = None
+    outputs: tuple[int, ...] | None = None
+    compiled: bool = True  # the callback; else it goes through Python
+
+
+@dataclass(frozen=True)
+class Opening:
+    """How to open a card; all of it holds for its return too."""
+
+    pair: Pair
+    rate: int
+    latency_s: float | None  # asked of the card's buffers; None: its lowest
+    inputs: tuple[int, int] | None  # the card's channels that are left and right, from 0
+    outputs: tuple[int, int]
+    compiled: bool = True
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a card turned out to be and do."""
+
+    name: str
+    source: str
+    sink: str
+    why: str
+    rate: int
+    block: int  # the largest that it handed over
+    latency_samples: int | None  # its own part, in and out, as its back end says; None: it says nonsense
+    measured_samples: int | None  # the same, as doctor --loopback measured it; None: it never did
+    callback: str = COMPILED
+
+    def __str__(self) -> str:
+        own = "unknown" if self.latency_samples is None else f"{self.latency_samples} samples by its word"
+        if self.measured_samples is None:
+            own += " (verdigris doctor --loopback measures it)"
+        else:
+            own += f", {self.measured_samples} measured"
+        line = f"{self.name} ({self.why}): {self.rate} Hz, blocks of {self.block}; its own latency on top: {own}"
+        return line if self.callback == COMPILED else f"{line}. Callback: {self.callback}"
+
+
+def plan_opening(request: Request) -> Opening:
+    """At the rate if given, else at the codec's if the card can, else at the card's own. CardError if it cannot be."""
+    pair = choose(request.choice)
+    source, sink = pair.source, pair.sink
+    inputs = None if source is None else _channels(request.inputs, source.name, source.inputs, "input")
+    outputs = _channels(request.outputs, sink.name, sink.outputs, "output")
+    rate = request.rate
+    if rate is None:
+        able = supports(sink, request.codec_rate, "output", max(outputs) + 1)
+        if source is not None and inputs is not None:
+            able = able and supports(source, request.codec_rate, "input", max(inputs) + 1)
+        rate = request.codec_rate if able else sink.rate
+    return Opening(
+        pair, rate, None if request.block is None else request.block / rate, inputs, outputs, request.compiled
+    )
+
+
+def _channels(chosen: Sequence[int] | None, name: str, there: int, kind: str) -> tuple[int, int]:
+    left, right = (chosen[0], chosen[-1]) if chosen else (1, min(2, there))
+    if not 1 <= left <= there or not 1 <= right <= there:
+        raise CardError(
+            f"{kind} channels {left},{right} of {name}: it has 1 to {there}. Pass --{kind}-channels within that."
+        )
+    return left - 1, right - 1
+
+
+def open_stream(opening: Opening, border: Border) -> CardStream:
+    """With the compiled callback, or through Python where sounddevice has no place for that; CardError if refused."""
+    pair = opening.pair
+    if opening.compiled:
+        try:
+            return CardStream(pair.source, pair.sink, border, opening.rate, opening.latency_s)
+        except (AttributeError, TypeError):  # its private names are not what they were
+            pass
+    return CardStream(pair.source, pair.sink, border, opening.rate, opening.latency_s, compiled=False)
+
+
+def probe(opening: Opening) -> Found:
+    """Open the card, play silence until its block is known, close it. CardError if that cannot be."""
+    border = Border(opening.inputs, opening.outputs)
+    stream = open_stream(opening, border)
+    stream.start()
+    deadline = time.monotonic() + PROBE_S
+    while border[Memory.BLOCKS] < PROBE_BLOCKS and time.monotonic() < deadline:
+        time.sleep(0.005)
+    latency = stream.latency_samples
+    stream.close()
+    pair = opening.pair
+    if border[Memory.BLOCKS] == 0:
+        raise CardError(
+            f"{pair.name} was opened and then asked for nothing in {PROBE_S:.0f} s. "
+            "Plug it in again, or choose another of: verdigris devices"
+        )
+    source = pair.source.name if pair.source else ""
+    block = border[Memory.LARGEST]
+    measured = recall_round_trip(pair.name, opening.rate, block)
+    callback = COMPILED if stream.compiled else INTERPRETED
+    return Found(pair.name, source, pair.sink.name, pair.why, opening.rate, block, latency, measured, callback)

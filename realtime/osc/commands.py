@@ -1,0 +1,169 @@
+"""What can be asked of Verdigris besides setting and getting parameters; every row is also a row of docs/osc.md."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from realtime.osc.clients import GROUPS, Client
+from realtime.osc.packet import Message
+from realtime.osc.streams import status
+from realtime.params import PARAMETERS, ParameterError
+
+if TYPE_CHECKING:
+    from realtime.osc.server import OscServer
+
+API_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Command:
+    """`run` may raise ParameterError. None: the server reads edits out of it, so that they can be scheduled."""
+
+    address: str
+    arguments: str
+    help: str
+    run: Callable[[OscServer, Client, tuple[Any, ...]], None] | None
+
+
+def _hello(server: OscServer, client: Client, args: tuple[Any, ...]) -> None:
+    server.tell(client, "/verdigris/hello", "verdigris", version("verdigris"), API_VERSION)
+
+
+def _status(server: OscServer, client: Client, args: tuple[Any, ...]) -> None:
+    server.tell(client, "/verdigris/status", *status(server.engine, server.device).values())
+
+
+def _counts(server: OscServer, client: Client, args: tuple[Any, ...]) -> None:
+    pairs = [item for pair in server.counts().items() for item in pair]
+    server.tell(client, "/verdigris/counts", *pairs)
+
+
+def _sync(server: OscServer, client: Client, args: tuple[Any, ...]) -> None:
+    server.control.flush()
+    server.tell(client, "/verdigris/synced", *args)
+
+
+def _ping(server: OscServer, client: Client, args: tuple[Any, ...]) -> None:
+    server.tell(client, "/verdigris/pong", *args)
+
+
+def _subscribe(server: OscServer, client: Client, args: tuple[Any, ...]) -> None:
+    group = _text(args, "group", GROUPS)
+    rate = args[1] if len(args) > 1 else None
+    if isinstance(rate, str) or rate != rate:
+        raise ParameterError(f"rate {rate} is no number. Pass Hz, or nothing.")
+    server.control.flush()  # so that the state that comes is what was just set
+    server.streams.subscribe(client, group, None if rate is None else float(rate))
+
+
+def _unsubscribe(server: OscServer, client: Client, args: tuple[Any, ...]) -> None:
+    for group in [_text(args, "group", GROUPS)] if args else list(client.groups):
+        client.groups.pop(group, None)
+
+
+def _panic(server: OscServer, client: Client, args: tuple[Any, ...]) -> None:
+    server.schedule.clear()
+    server.change(client, [("monitor", ("dry",))])
+
+
+def _reset(server: OscServer, client: Client, args: tuple[Any, ...]) -> None:
+    rows = {name: row for name, row in PARAMETERS.items() if row.when in ("block", "frame") and not row.local}
+    names = [_text(args[i:], "parameter", rows) for i in range(len(args))] or list(rows)
+    server.change(client, [(name, (rows[name].default,)) for name in names])
+
+
+def _dump(server: OscServer, client: Client, args: tuple[Any, ...]) -> None:
+    if not args or args[0] not in (0, 1):
+        raise ParameterError("dump takes a level. Pass 0 or 1.")
+    server.dump = int(args[0])
+
+
+def _clear(server: OscServer, client: Client, args: tuple[Any, ...]) -> None:
+    server.tell(client, "/verdigris/cleared", server.schedule.clear())
+
+
+def _store(server: OscServer, client: Client, args: tuple[Any, ...]) -> None:
+    server.control.flush()
+    server.snapshots.store(_name(args), server.engine.values)
+    server.tell(client, "/verdigris/done", "snapshot/store", _name(args))
+
+
+def _recall(server: OscServer, client: Client, args: tuple[Any, ...]) -> None:
+    server.control.flush()
+    values = server.snapshots.recall(_name(args))
+    server.change(client, [(name, (value,)) for name, value in values.items() if server.engine.values[name] != value])
+
+
+def _corners(server: OscServer, client: Client, args: tuple[Any, ...]) -> None:
+    server.snapshots.set_corners([str(name) for name in args])
+
+
+def _morph(server: OscServer, client: Client, args: tuple[Any, ...]) -> None:
+    numbers = [arg for arg in args if isinstance(arg, int | float) and 0 <= arg <= 1]
+    if len(args) != 2 or len(numbers) != 2:
+        raise ParameterError("a morph goes to x and y. Pass two numbers from 0 to 1.")
+    server.control.flush()
+    values = server.snapshots.morph(*numbers)
+    server.change(client, [(name, (value,)) for name, value in values.items() if server.engine.values[name] != value])
+
+
+def _name(args: tuple[Any, ...]) -> str:
+    if len(args) != 1 or len(str(args[0])) > 100:
+        raise ParameterError("a snapshot has one name. Pass a name or a number.")
+    return str(args[0])
+
+
+def _text(args: tuple[Any, ...], what: str, allowed: Any) -> str:
+    given = args[0] if args else None
+    if given not in tuple(allowed):
+        raise ParameterError(f"{what} {given} is not known. Pass one of {', '.join(allowed)}.")
+    return str(given)
+
+
+COMMANDS = {
+    command.address: command
+    for command in (
+        Command(
+            "/verdigris/set",
+            "name value name value ...",
+            "set parameters together; names as in the table, or addresses without the root",
+            None,
+        ),
+        Command("/verdigris/hello", "", "answers name, version, API version", _hello),
+        Command(
+            "/verdigris/status",
+            "",
+            "answers running, codec of A and B, real-time factor p50 and p99, latency in samples and ms, holes by "
+            "kind (late, stalled, died, xrun), device, rate",
+            _status,
+        ),
+        Command("/verdigris/counts", "", "answers what became of all messages, as name and number", _counts),
+        Command("/verdigris/sync", "id", "answers /verdigris/synced id, when all before it has been given on", _sync),
+        Command("/verdigris/ping", "", "answers /verdigris/pong, and renews the lease as any message does", _ping),
+        Command(
+            "/verdigris/subscribe",
+            "group [rate_hz]",
+            f"begin a stream: {', '.join(GROUPS)}. The lease is 10 s; any message renews it",
+            _subscribe,
+        ),
+        Command("/verdigris/unsubscribe", "[group]", "end one stream, or all", _unsubscribe),
+        Command("/verdigris/panic", "", "hear dry, without a click; what is scheduled is forgotten", _panic),
+        Command("/verdigris/reset", "[name ...]", "defaults of these parameters, or of all that can change", _reset),
+        Command("/verdigris/snapshot/store", "name", "keep what all parameters are now", _store),
+        Command("/verdigris/snapshot/recall", "name", "set all parameters to what was kept, at once", _recall),
+        Command("/verdigris/morph/corners", "a b c d", "four snapshots: at 0 0, 1 0, 0 1 and 1 1", _corners),
+        Command("/verdigris/morph", "x y", "go between them; what is no number is that of the nearest", _morph),
+        Command("/verdigris/dump", "level", "1 prints every message that comes in on the console, 0 ends it", _dump),
+        Command("/verdigris/clear", "", "forget what is scheduled; answers /verdigris/cleared count", _clear),
+    )
+}
+
+
+def run(server: OscServer, client: Client, message: Message) -> None:
+    """Do what a command says, now."""
+    command = COMMANDS[message.address]
+    assert command.run is not None
+    command.run(server, client, message.args)

@@ -1,0 +1,39 @@
+"""OSC, OSCQuery and their announcement, together: what a session starts and stops."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+
+from realtime.engine import Engine
+from realtime.osc.announce import Announcement
+from realtime.osc.query_server import QueryServer
+from realtime.osc.server import OscServer
+
+
+class OscService:
+    """OscError if the OSC port cannot be had; without OSCQuery it goes on, and says so."""
+
+    def __init__(self, engine: Engine, port: int, *, device: str, say: Callable[[str], None]) -> None:
+        self.osc = OscServer(engine, port, device=device, say=say)
+        self.query: QueryServer | None = None
+        self._announcement: Announcement | None = None
+        for query_port in (self.osc.port + 1, 0):  # the next one, else any
+            with contextlib.suppress(OSError, OverflowError):
+                self.query = QueryServer(lambda: engine.values, self.osc.port, query_port)
+                break
+        self.osc.start()
+        said = f"OSC on port {self.osc.port} of this machine (UDP and TCP)"
+        if self.query:
+            self.query.start()
+            said += f", OSCQuery at http://127.0.0.1:{self.query.port}"
+            with contextlib.suppress(OSError):  # no network to announce it on
+                self._announcement = Announcement(self.osc.port, self.query.port)
+        say(said)
+
+    def stop(self) -> None:
+        if self._announcement:
+            self._announcement.close()
+        if self.query:
+            self.query.stop()
+        self.osc.stop()

@@ -1,0 +1,72 @@
+"""Sets of parameter values: stored, recalled, and the way between four of them.
+
+c ───── d      A morph at x, y is the bilinear mean of its four corners. What is no number (choices, switches,
+│  x,y  │      seeds and other whole numbers) is that of the nearest corner.
+a ───── b
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from realtime.params import PARAMETERS, ParameterError
+
+MOST = 256
+CORNERS = 4
+Values = dict[str, Any]
+KEPT = tuple(
+    name
+    for name, row in PARAMETERS.items()
+    if row.when in ("block", "frame")
+    and not row.local
+    and not name.startswith("osc.")
+    and not name.endswith(".snapshot.store")  # it does something when it changes
+)
+
+
+class Snapshots:
+    """One performer's; kept as long as the program runs."""
+
+    def __init__(self) -> None:
+        self._stored: dict[str, Values] = {}
+        self._corners: tuple[str, ...] = ()
+
+    def store(self, name: str, values: Mapping[str, Any]) -> None:
+        if name not in self._stored and len(self._stored) >= MOST:
+            raise ParameterError(f"{MOST} snapshots are stored already. Store over one of them.")
+        self._stored[name] = {key: values[key] for key in KEPT}
+
+    def recall(self, name: str) -> Values:
+        """ParameterError if nothing is stored there."""
+        if name not in self._stored:
+            known = ", ".join(self._stored) or "none yet"
+            raise ParameterError(f"no snapshot {name} ({known}). Send /verdigris/snapshot/store {name} first.")
+        return self._stored[name]
+
+    def set_corners(self, names: Sequence[str]) -> None:
+        if len(names) != CORNERS:
+            raise ParameterError(f"a morph has four corners, {len(names)} were given. Pass four names of snapshots.")
+        for name in names:
+            self.recall(name)
+        self._corners = tuple(names)
+
+    def morph(self, x: float, y: float) -> Values:
+        """The values at x, y, 0 … 1 each; ParameterError without corners."""
+        if not self._corners:
+            raise ParameterError("a morph without corners. Send /verdigris/morph/corners a b c d first.")
+        corners = [self.recall(name) for name in self._corners]
+        weights = [(1 - x) * (1 - y), x * (1 - y), (1 - x) * y, x * y]
+        nearest = corners[(x >= 0.5) + 2 * (y >= 0.5)]
+        return {
+            name: _mean([corner[name] for corner in corners], weights) if PARAMETERS[name].kind is float else value
+            for name, value in nearest.items()
+        }
+
+
+def _mean(values: Sequence[Any], weights: Sequence[float]) -> Any:
+    if values[1:] == values[:-1]:
+        return values[0]  # to the bit
+    if isinstance(values[0], tuple):
+        return tuple(_mean(elements, weights) for elements in zip(*values, strict=True))
+    return float(sum(weight * value for weight, value in zip(weights, values, strict=True)))

@@ -1,0 +1,54 @@
+"""Playing a tape: recorded frames through their codec's decoder to a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from models.codec import Audio, CodecError, Controls
+from models.load import load
+from realtime.audiofile import Writer
+from realtime.lane import Outlet
+from realtime.tape import TapeReader, codec_hash
+
+
+def play_tape(tape: Path, target: Path, codec: str, precision: str = "float32") -> dict[str, Any]:
+    """Decode a tape with the seed, steps and context noise it was recorded with to a float32 WAV; what was done.
+
+    CodecError if it is no tape or of another codec. Frames that were lost are silence, and the decoder begins anew.
+    """
+    try:
+        reader = TapeReader(tape)
+    except OSError as error:
+        raise CodecError(f"{tape}: no tape that can be read ({error.strerror}). Pass a recorded one.") from error
+    loaded = load(codec, precision=precision)
+    reader.check(codec_hash(loaded), codec)
+    header = reader.header
+    path = "discrete" if header.kind == "tokens" else "continuous"
+    outlet = Outlet(0, path, loaded, header.sample_rate, header.channels)
+    outlet.controls = Controls(header.steps, header.context_noise, header.seed)
+    samples = 0
+    with Writer(target, header.sample_rate, whole=True) as writer:
+        for audio in _decoded(reader, outlet):
+            writer.write(audio)
+            samples += audio.shape[1]
+    return {
+        "codec": loaded.spec.name,
+        "path": path,
+        "seconds": samples / header.sample_rate,
+        "lost_bytes": reader.lost_bytes,
+    }
+
+
+def _decoded(reader: TapeReader, outlet: Outlet) -> Iterator[Audio]:
+    header, due = reader.header, 0
+    for frame in reader:
+        if frame.index != due:
+            outlet.reset()
+            lost = max(0, frame.index - due) * header.hop
+            yield np.zeros((header.channels, lost), np.float32)
+        due = frame.index + 1
+        yield outlet.finish(outlet.decoder.decode(frame, outlet.controls))

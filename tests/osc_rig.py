@@ -1,0 +1,137 @@
+"""An engine, an OSC server and a client on loopback, turned by hand in the stream's own time.
+
+The wall clock that timetags are compared with is the stream's: sample n is taken at T0 + n / rate.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from models.codec import Audio, Controls, Frame
+from models.pcm import Pcm, PcmDecoder
+from realtime.engine import Engine, Settings
+from realtime.osc.packet import Message, decode, encode
+from realtime.osc.server import OscServer
+from realtime.timeline import FADE, SLOTS, WET_END, Field
+
+RATE = 48_000
+T0 = 1_700_000_000.0
+BLOCK = 256
+PATIENCE_S = 20.0
+
+
+class Client:
+    """A UDP socket that a server on this machine answers."""
+
+    def __init__(self, port: int) -> None:
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        self.socket.connect(("127.0.0.1", port))
+        self.socket.setblocking(False)
+
+    def send(self, address: str, *args: object) -> None:
+        self.socket.send(encode(address, *args))
+
+    def read(self) -> list[Message]:
+        """What has come so far."""
+        got: list[Message] = []
+        while True:
+            try:
+                got += decode(self.socket.recv(65_536))
+            except BlockingIOError:
+                return got
+
+
+class Rig:
+    """Close it. `names` are the codecs of slots A and B."""
+
+    def __init__(self, *names: str, latency: int = 0) -> None:
+        a, b = (*names, None)[:2]
+        self.engine = Engine(
+            Settings(RATE, BLOCK, (a or "pcm", None), (b, None) if b else None, latency=latency, offline=True)
+        )
+        self.engine.start()
+        self.server = OscServer(self.engine, 0, wall=self.wall, device="test")
+        self.client = Client(self.server.port)
+        self.played: list[np.ndarray] = []
+        self.said: list[str] = []
+
+    def wall(self) -> float:
+        return T0 + self.engine.host.position / RATE
+
+    def ask(self, address: str, *args: object) -> list[Message]:
+        """Send, have the server take a turn, and read what it answers."""
+        self.client.send(address, *args)
+        return self.turn()
+
+    def turn(self) -> list[Message]:
+        """The server's turn; then until the worker has read what it was sent."""
+        self.server.step()
+        deadline = time.monotonic() + PATIENCE_S
+        link = self.engine._link
+        while link and link.taken < link.sent:
+            assert time.monotonic() < deadline
+            self.engine.pump()
+            time.sleep(0.0001)
+        self.server.step()
+        return self.client.read()
+
+    def play(self, blocks: int, level: float = 0.25) -> list[Message]:
+        """So many blocks of a constant, the server taking its turn between; what it said meanwhile."""
+        got = []
+        for _ in range(blocks):
+            inp = np.full((BLOCK, 2), level, np.float32)
+            out = np.empty_like(inp)
+            self._wait_for_wet()
+            self.engine.host.process(inp, out)
+            self.played.append(out[:, 0].copy())
+            got += self.turn()
+        return got
+
+    def settle(self) -> list[Message]:
+        """Until everything the worker could do has been done and told."""
+        self._wait_for_wet(FADE)
+        time.sleep(0.02)
+        return self.turn()
+
+    def _wait_for_wet(self, more: int = 0) -> None:
+        timeline = self.engine.timeline
+        needed = self.engine.host.position + BLOCK - timeline[Field.LATENCY] + FADE
+        used = [end for slot, end in enumerate(WET_END[: len(SLOTS)]) if timeline[Field.SLOTS] >> slot & 1]
+        deadline = time.monotonic() + PATIENCE_S
+        while any(timeline.load(end) < needed for end in used):
+            assert time.monotonic() < deadline
+            time.sleep(0.0001)
+
+    @property
+    def output(self) -> np.ndarray:
+        """Everything that was heard, the left channel."""
+        return np.concatenate(self.played)
+
+    def close(self) -> None:
+        self.client.socket.close()
+        self.server.stop()
+        self.engine.close()
+
+
+class Marker(Pcm):
+    """A codec whose output says which seed it was told: a constant of seed / 1000."""
+
+    def open_decoder(self, path: str) -> MarkerDecoder:
+        return MarkerDecoder(self.spec, 0.0)
+
+
+class MarkerDecoder(PcmDecoder):
+    def decode(self, frame: Frame, controls: Controls) -> Audio:
+        return np.full((self.spec.channels, self.spec.hop), controls.seed / 1000, np.float32)
+
+
+def only(messages: Sequence[Message], address: str) -> tuple[Any, ...]:
+    """The arguments of the one message at this address."""
+    (found,) = [m.args for m in messages if m.address == address]
+    return found

@@ -1,0 +1,395 @@
+"""A hostile or clumsy user gets one clear line and exit code 1, and finds nothing half-written."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import struct
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given
+from hypothesis import strategies as st
+
+from realtime.audiofile import AudioFileError, check
+from tests.desk import RATE, Desk, make_desk, noise
+
+resource = pytest.importorskip("resource")
+
+PLAY = {
+    "render": ("render", "{}", "out.wav"),
+    "live by the clock": ("live", "--input", "{}", "--record", "new/rec", "--report", "report.json"),
+    "live as fast as can be": ("live", "--driver", "file", "--input", "{}", "--record", "rec"),
+}
+FORMATS = ("wav", "aiff", "flac", "ogg", "mp3")
+SHORT = ("live", "--driver", "file", "--a", "pcm", "--b", "off")
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Desk:
+    def read() -> tuple[str, str]:
+        said = capfd.readouterr()
+        return said.out, said.err
+
+    return make_desk(tmp_path, monkeypatch, read)
+
+
+@pytest.fixture(params=list(PLAY.values()), ids=list(PLAY))
+def play(request: pytest.FixtureRequest) -> Callable[[str | Path], list[str]]:
+    """The arguments that play a file, one way or another."""
+    return lambda path: [part.format(path) for part in request.param]
+
+
+def with_header(path: Path, at: int, value: bytes) -> Path:
+    """Change a WAV's format chunk, at so many bytes after its name."""
+    data = bytearray(path.read_bytes())
+    start = data.index(b"fmt ") + at
+    data[start : start + len(value)] = value
+    path.write_bytes(data)
+    return path
+
+
+def with_sample(desk: Desk, value: float) -> Path:
+    samples = noise(RATE)
+    samples[30_000, 1] = value
+    soundfile.write("bad.wav", samples, RATE, subtype="FLOAT")
+    return desk.place / "bad.wav"
+
+
+def written(desk: Desk, data: bytes | bytearray, name: str = "bad.wav") -> Path:
+    (desk.place / name).write_bytes(data)
+    return desk.place / name
+
+
+def mp3_by_ffmpeg(path: Path) -> bytes:
+    """As most MP3 files are: LAME in FFmpeg, with a Xing header that counts the frames."""
+    with av.open(str(path), "w", format="mp3") as file:
+        stream = file.add_stream("libmp3lame", rate=RATE)
+        assert isinstance(stream, av.AudioStream)
+        stream.layout = "stereo"
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(noise(RATE).T), format="fltp", layout="stereo")
+        frame.sample_rate = RATE
+        for packet in [*stream.encode(frame), *stream.encode(None)]:
+            file.mux(packet)
+    return path.read_bytes()
+
+
+def directory(desk: Desk) -> Path:
+    (desk.place / "bad.wav").mkdir()
+    return desk.place / "bad.wav"
+
+
+def fifo(desk: Desk) -> Path:
+    os.mkfifo("bad.wav")
+    return desk.place / "bad.wav"
+
+
+def truncated_mp3(desk: Desk) -> Path:
+    data = mp3_by_ffmpeg(desk.place / "bad.mp3")
+    return written(desk, data[: len(data) // 2], "bad.mp3")
+
+
+BAD_FILES: dict[str, tuple[Callable[[Desk], Path], str]] = {
+    "missing": (lambda desk: desk.place / "bad.wav", "cannot be read (No such file or directory). Pass an audio file"),
+    "empty": (lambda desk: written(desk, b""), "empty, 0 bytes. Pass an audio file"),
+    "a directory": (directory, "a directory. Pass an audio file"),
+    "a pipe": (fifo, "empty, 0 bytes"),
+    "text": (lambda desk: written(desk, b"hello\n" * 100), "not audio that can be read"),
+    "noise named mp3": (lambda desk: written(desk, noise(5000).tobytes(), "bad.mp3"), "not audio that can be read"),
+    "truncated mp3": (truncated_mp3, "cut short"),
+    "NaN": (lambda desk: with_sample(desk, np.nan), "sample 30000 of channel 2 is nan. Repair the file first."),
+    "Inf": (lambda desk: with_sample(desk, np.inf), "sample 30000 of channel 2 is inf"),
+    "-Inf": (lambda desk: with_sample(desk, -np.inf), "sample 30000 of channel 2 is -inf"),
+    "no samples": (lambda desk: desk.wav("bad.wav", 0), "no samples in it"),
+    "0 channels": (lambda desk: with_header(desk.wav("bad.wav"), 10, b"\0\0"), "not audio that can be read"),
+    "8 channels": (lambda desk: desk.wav("bad.wav", channels=8), "8 channels; 1 or 2 can be played"),
+    "0 Hz": (lambda desk: with_header(desk.wav("bad.wav"), 12, bytes(4)), "not audio that can be read"),
+    "7999 Hz": (lambda desk: desk.wav("bad.wav", rate=7999), "7999 Hz; 8000 to 192000 can be played"),
+    "192001 Hz": (lambda desk: desk.wav("bad.wav", rate=192_001), "192001 Hz; 8000 to 192000"),
+    "a name with a line end": (lambda desk: desk.place / "bad\n.wav", r"bad\n.wav: cannot be read"),
+    "a name too long": (lambda desk: desk.place / ("x" * 300), "cannot be read (File name too long)"),
+}
+
+
+@pytest.mark.parametrize(("make", "says"), BAD_FILES.values(), ids=BAD_FILES)
+def test_a_file_that_cannot_be_played_is_refused_before_anything_is_made(
+    desk: Desk, play: Callable[[str | Path], list[str]], make: Callable[[Desk], Path], says: str
+) -> None:
+    assert says in desk.refused(*play(make(desk)))
+
+
+def test_damage_beyond_what_is_asked_for_does_not_matter(desk: Desk) -> None:
+    desk.done(*SHORT, "--input", with_sample(desk, np.nan), "--seconds", "0.1")
+
+
+@pytest.mark.parametrize("extension", FORMATS)
+@given(part=st.floats(0.0, 0.97))
+def test_a_file_cut_short_anywhere_is_refused(
+    tmp_path_factory: pytest.TempPathFactory, extension: str, part: float
+) -> None:
+    whole = tmp_path_factory.getbasetemp() / f"whole.{extension}"
+    if not whole.exists():
+        soundfile.write(whole, noise(RATE), RATE)
+        check(whole)
+    data = whole.read_bytes()
+    cut = whole.with_stem("cut")
+    cut.write_bytes(data[: int(part * len(data))])
+    with pytest.raises(AudioFileError, match=r"cut\."):
+        check(cut)
+
+
+@pytest.mark.parametrize("declared", [0x7FFFF000, 0xFFFFFFFF])
+def test_a_wav_that_was_written_to_a_pipe_plays_although_its_header_promises_more(desk: Desk, declared: int) -> None:
+    data = bytearray(desk.wav(samples=1000).read_bytes())
+    at = data.index(b"data") + 4
+    data[at : at + 4] = struct.pack("<I", declared)
+    desk.done("render", written(desk, data), "out.wav", "--codec", "pcm")
+    assert soundfile.info("out.wav").frames == 1000
+
+
+def test_mono_plays_on_both_sides(desk: Desk) -> None:
+    desk.done("render", desk.wav(channels=1), "out.wav", "--codec", "pcm")
+    heard, _ = soundfile.read("out.wav", dtype="float32")
+    assert np.array_equal(heard, np.repeat(noise(RATE // 4, 1), 2, axis=1))
+
+
+@pytest.mark.parametrize("rate", [8_000, 192_000])
+def test_the_lowest_and_the_highest_rate_keep_length_and_place(desk: Desk, rate: int) -> None:
+    source = desk.wav(samples=rate // 2 + 1, rate=rate)
+    desk.done("render", source, "out.wav", "--codec", "opus:256")
+    desk.done("live", "--driver", "file", "--input", source, "--record", ".", "--a", "opus:256", "--b", "off")
+    sent, _ = soundfile.read(source)
+    for name in ("out.wav", "a.wav"):
+        info = soundfile.info(name)
+        assert (info.samplerate, info.frames) == (rate, rate // 2 + 1)
+        heard, _ = soundfile.read(name)
+        product = np.fft.irfft(np.fft.rfft(heard[:, 0], 2 * rate) * np.conj(np.fft.rfft(sent[:, 0], 2 * rate)))
+        assert product.argmax() == 0
+
+
+@pytest.mark.parametrize("samples", [1, 10, 255])
+def test_an_input_shorter_than_a_block_is_played_whole(desk: Desk, samples: int) -> None:
+    source = desk.wav(samples=samples)
+    desk.done("render", source, "out.wav", "--codec", "opus:24")
+    desk.done(*SHORT, "--input", source, "--record", ".", "--rate", "44100")
+    assert soundfile.info("out.wav").frames == samples
+    assert soundfile.info("a.wav").frames == -(-samples * 44_100 // RATE)
+
+
+def test_a_stream_of_a_fraction_of_a_block_ends_and_is_reported(desk: Desk) -> None:
+    desk.done(*SHORT, "--input", desk.wav(), "--seconds", "0.0001", "--report", "r.json")
+    assert json.loads(Path("r.json").read_text())["seconds"] == 5 / RATE
+
+
+@pytest.mark.parametrize("name", ["two words.wav", "ü音🎵.wav", "-dash.wav", "new\nline.wav", "[b].wav", "\udcff.wav"])
+def test_a_file_may_have_any_name(desk: Desk, name: str) -> None:
+    desk.wav(name)
+    desk.done("render", "--codec", "pcm", "--", name, f"out{name}")
+    desk.done(*SHORT, f"--input={name}", f"--record=rec{name}", f"--report=report{name}")
+    assert (desk.place / f"out{name}").stat().st_size == (desk.place / name).stat().st_size
+
+
+OPTIONS = [
+    (("--a", "nope"), 'codec "nope" is unknown (pcm, opus, mp3, aac'),
+    (("--a", ""), 'codec "" is unknown'),
+    (("--a", "opus:5"), "5 kbit/s not offered by opus (6 to 510). Pass such as opus:6."),
+    (("--a", "opus:x"), 'bitrate "x" of opus is not an integer of kbit/s'),
+    (("--a", "opus:24:continuous"), 'path "continuous" not offered by codec "opus:24" (discrete)'),
+    (("--a", "vorbis:64"), "has no fixed hop: it is for whole files (verdigris render)"),
+    (("--a", "pcm:hop=0"), "hop 0 of codec"),
+    (("--a", "pcm:hop=99999999999"), "out of range. Pass 1 to 1048576."),
+    (("--a", "pcm:compute=nan"), "compute nan of codec"),
+    (("--monitor", "c"), 'monitor "c" is not allowed. Pass dry, a, b, delta.'),
+    (("--b", "off", "--monitor", "b"), "slot B is off. Pass --b CODEC"),
+    (("--block", "0"), 'block "0" is not allowed. Pass a whole number from 1 to 8192.'),
+    (("--block", "-1"), 'block "-1" is not allowed'),
+    (("--block", "abc"), 'block "abc" is not allowed'),
+    (("--block", "1e9"), 'block "1e9" is not allowed'),
+    (("--rate", "7"), 'rate "7" is not allowed. Pass a whole number from 8000 to 192000 Hz.'),
+    (("--latency", "1"), "latency 1 samples is less than the"),
+    (("--latency", "-1"), "Pass a whole number from 0 to 1048576."),
+    (("--seconds", "-1"), '--seconds "-1" is not allowed. Pass a number greater than 0.'),
+    (("--seconds", "nan"), '--seconds "nan" is not allowed'),
+    (("--seconds", "inf"), '--seconds "inf" is not allowed'),
+    (("--seconds", ""), '--seconds "" is not allowed'),
+    (("--set", "monitor"), "--set monitor is no NAME=VALUE"),
+    (("--set", "volume=1"), "parameter volume is unknown. There are monitor, gain"),
+    (("--set", "gain=nan"), 'gain "nan" is not allowed. Pass a number from -60 to 12 dB.'),
+    (("--set", "a.codec=nope"), 'codec "nope" is unknown'),
+]
+
+
+@pytest.mark.parametrize(("options", "says"), OPTIONS, ids=[" ".join(options) for options, _ in OPTIONS])
+def test_an_option_live_cannot_follow_is_refused_before_anything_is_made(
+    desk: Desk, options: tuple[str, ...], says: str
+) -> None:
+    live = ("live", "--driver", "file", "--input", desk.wav(), "--record", "new/rec", "--report", "report.json")
+    assert says in desk.refused(*live, *options)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--codec", "nope"), 'codec "nope" is unknown'),
+        (("--codec", "opus:24:continuous"), 'path "continuous" not offered by codec "opus:24"'),
+        (("--codec", "vorbis:96", "--path", "continuous"), 'path "continuous" not offered by codec "vorbis:96"'),
+        (("--codec", "vorbis:7"), "7 kbit/s not offered by vorbis"),
+        (("--steps", "0"), '--steps "0" is not allowed. Pass a whole number from 1 to 8.'),
+        (("--seed", "-1"), '--seed "-1" is not allowed. Pass a whole number from 0 to 2147483647.'),
+    ],
+    ids=str,
+)
+def test_an_option_render_cannot_follow_is_refused(desk: Desk, options: tuple[str, ...], says: str) -> None:
+    assert says in desk.refused("render", desk.wav(), "out.wav", *options)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("plan", "--rate", "7"), 'rate "7" is not allowed'),
+        (("plan", "--block", "random"), 'block "random" is not allowed'),
+        (("plan", "--a", "vorbis"), "has no fixed hop"),
+        (("plan", "--latency", "1"), "is less than the"),
+        (("live", "--driver", "file"), "never ends. Pass --seconds N or --input FILE."),
+    ],
+    ids=str,
+)
+def test_other_commands_say_what_they_cannot_do(desk: Desk, arguments: tuple[str, ...], says: str) -> None:
+    assert says in desk.refused(*arguments)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("nope",),
+        ("render", "in.wav"),
+        ("codecs", "--nope"),
+        ("doctor", "extra"),
+        ("live", "--driver", "nope"),
+        ("live", "--seconds"),
+        ("bench", "nope"),
+        ("bench", "render", "--minutes", "-1"),
+        ("bench", "latency", "--seconds", "nan"),
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_is_one_line_too_and_exit_code_2(desk: Desk, arguments: tuple[str, ...]) -> None:
+    assert "--help" in desk.refused(*arguments, code=2)
+
+
+def test_version_is_told(desk: Desk) -> None:
+    assert re.fullmatch(r"verdigris \d+\.\d+\.\d+\n", desk.done("--version").out)
+
+
+@pytest.fixture(params=["missing/out.wav", "/proc/out.wav", "directory", "pipe", ".", "/", "", "file/out.wav"])
+def unwritable(request: pytest.FixtureRequest, desk: Desk) -> str:
+    """A path that cannot be written, for root neither. Devices are left in peace."""
+    (desk.place / "directory").mkdir()
+    os.mkfifo(desk.place / "pipe")
+    (desk.place / "file").touch()
+    return str(request.param)
+
+
+def test_an_output_that_cannot_be_written_is_told_at_once(desk: Desk, unwritable: str) -> None:
+    assert "cannot be written" in desk.refused("render", desk.wav(), unwritable)
+
+
+def test_a_report_that_cannot_be_written_is_told_before_playing(desk: Desk, unwritable: str) -> None:
+    """By the clock it would play for ten minutes."""
+    live = ("live", "--seconds", "600", "--record", "new/rec")
+    assert "cannot be written" in desk.refused(*live, "--report", unwritable)
+
+
+@pytest.mark.parametrize("where", ["file", "file/rec", "/proc/rec", "taken"])
+def test_a_directory_that_cannot_be_recorded_to_is_told_before_playing(desk: Desk, where: str) -> None:
+    (desk.place / "file").touch()
+    (desk.place / "taken" / "a.wav").mkdir(parents=True)
+    says = desk.refused("live", "--seconds", "600", "--record", where, "--report", "report.json")
+    assert "cannot be recorded to" in says
+
+
+def test_without_arguments_a_place_one_may_not_write_to_is_told(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir("/proc")
+    assert "out: cannot be recorded to" in desk.refused()
+
+
+def test_the_input_is_never_written_over(desk: Desk) -> None:
+    source = desk.wav("input.wav")
+    before = source.read_bytes()
+    (desk.place / "link.wav").symlink_to(source)
+    for same in ("input.wav", "./input.wav", "link.wav"):
+        assert "the input itself. Pass another file" in desk.refused("render", source, same)
+    assert "the input itself" in desk.refused(*SHORT, "--input", "link.wav", "--record", ".")
+    assert source.read_bytes() == before
+
+
+def test_a_name_that_promises_another_format_is_refused(desk: Desk) -> None:
+    assert "Pass a name that ends in .wav" in desk.refused("render", desk.wav(), "out.mp3")
+
+
+def test_a_link_at_the_output_is_written_through(desk: Desk) -> None:
+    (desk.place / "link.wav").symlink_to("real.wav")
+    desk.done("render", desk.wav(), "link.wav", "--codec", "pcm")
+    assert (desk.place / "link.wav").is_symlink()
+    assert soundfile.info("real.wav").frames == RATE // 4
+
+
+@pytest.mark.parametrize("runtime", ["/proc", "missing"])
+def test_a_runtime_directory_that_is_not_there_is_told_or_done_without(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, runtime: str
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", runtime)
+    live = (*SHORT, "--input", desk.wav(samples=100))
+    if runtime == "missing":
+        desk.done(*live)
+    elif os.access(runtime, os.W_OK):  # root
+        assert "Set XDG_RUNTIME_DIR to a directory of your own." in desk.refused(*live)
+
+
+@pytest.fixture
+def file_limit() -> Iterator[Callable[[int], None]]:
+    """Let no file grow beyond so many bytes: to the writer it looks like a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("codec", ["pcm", "vorbis:500"])
+def test_a_disk_full_while_rendering_leaves_what_was_there_before(
+    desk: Desk, file_limit: Callable[[int], None], codec: str
+) -> None:
+    source = desk.wav(samples=RATE)
+    written(desk, b"before", "out.wav")
+    file_limit(100_000)
+    for target in ("out.wav", "new.wav"):
+        assert "disk is full" in desk.refused("render", source, target, "--codec", codec)
+    assert Path("out.wav").read_bytes() == b"before"
+
+
+def test_a_disk_full_while_recording_stops_the_recording_and_not_the_stream(
+    desk: Desk, file_limit: Callable[[int], None]
+) -> None:
+    source = desk.wav(samples=20 * RATE)
+    sent, _ = soundfile.read(source, dtype="float32")
+    file_limit(4_000_000)  # the timeline needs two
+    answer = desk.run(*SHORT, "--input", source, "--record", "rec", "--report", "report.json")
+    assert answer.code == 1
+    assert answer.err == "verdigris: rec/input.wav: the disk is full or gone. Free some space and try again.\n"
+    assert answer.made == {"rec", "rec/input.wav", "rec/a.wav", "rec/monitor.wav", "report.json"}
+    report = json.loads(Path("report.json").read_text())
+    assert report["seconds"] == 20
+    for name in ("input", "a"):
+        kept, _ = soundfile.read(f"rec/{name}.wav", dtype="float32")
+        assert len(kept) > 400_000
+        assert np.array_equal(kept, sent[: len(kept)])
+
+
+def test_a_runtime_directory_without_room_is_told(desk: Desk, file_limit: Callable[[int], None]) -> None:
+    source = desk.wav(samples=100)
+    file_limit(100_000)
+    assert "no room for" in desk.refused(*SHORT, "--input", source)

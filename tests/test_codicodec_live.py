@@ -1,0 +1,141 @@
+"""CoDiCodec in the instrument: live on both paths, rendered, taped and played back. A small random checkpoint."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from benchmarks.latency import lag
+from models import checkpoint
+from models.config import CoDiCodecConfig
+from models.network import CoDiCodecNetwork
+from models.official import to_official
+from realtime.cli import main
+from tests.lockstep import noise
+
+RATE = 48_000
+torch.set_num_threads(1)  # as in tests/small_codec.py
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    checkpoint.save(CoDiCodecNetwork(CoDiCodecConfig.tiny()).randomise(0), path)
+    return str(path)
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> str:
+    soundfile.write(tmp_path / "clip.wav", 0.3 * noise(6_000), RATE, subtype="FLOAT")
+    return str(tmp_path / "clip.wav")
+
+
+def read(path: Path) -> np.ndarray:
+    return soundfile.read(path, dtype="float32")[0]
+
+
+def live(weights: str, clip: str, place: Path, *more: str, driver: str = "file") -> dict:
+    arguments = ["live", "--driver", driver, "--input", clip, "--record", str(place), "--report", str(place / "r.json")]
+    assert main([*arguments, "--a", f"{weights}:continuous", "--b", f"{weights}:discrete", *more]) == 0
+    return json.loads((place / "r.json").read_text())
+
+
+def test_both_paths_of_one_codec_play_at_once_and_differ(weights: str, clip: str, tmp_path: Path) -> None:
+    report = live(weights, clip, tmp_path, "--monitor", "dry")
+    a, b, given = (read(tmp_path / name) for name in ("a.wav", "b.wav", "input.wav"))
+    assert len(a) == len(b) == len(given) == 6_000
+    assert np.abs(a).max() > 0.001
+    assert np.abs(a - b).max() > 0.001 * np.abs(a).max()
+    assert (report["codec_a"], report["codec_b"]) == ("tiny:continuous", "tiny:discrete")
+    assert report["bitrate_b"] < report["bitrate_a"]
+    assert lag(read(tmp_path / "monitor.wav"), given) == report["latency_samples"]
+
+
+@pytest.mark.slow
+def test_planned_latency_is_measured_by_the_clock_too(weights: str, clip: str, tmp_path: Path) -> None:
+    report = live(weights, clip, tmp_path, "--monitor", "dry", "--latency", "100000", driver="clock")
+    assert lag(read(tmp_path / "monitor.wav"), read(tmp_path / "input.wav")) == report["latency_samples"] == 100_000
+
+
+def test_a_tape_decoded_twice_is_the_same_and_is_what_was_rendered(weights: str, clip: str, tmp_path: Path) -> None:
+    for path in ("discrete", "continuous"):
+        tape, rendered = tmp_path / f"{path}.tape", tmp_path / f"{path}.wav"
+        codec = ["--codec", weights, "--path", path, "--seed", "5", "--steps", "3"]
+        assert main(["render", clip, str(rendered), *codec, "--tokens", str(tape)]) == 0
+        played = []
+        for name in ("one.wav", "two.wav"):
+            assert main(["play", str(tape), str(tmp_path / name), "--codec", weights]) == 0
+            played.append(read(tmp_path / name))
+        assert np.array_equal(played[0], played[1])
+        length = min(len(played[0]), 6_000)
+        assert length > 4_500
+        # tokens are exact; latents are float16 on the tape
+        tolerance = 1e-6 if path == "discrete" else 0.02
+        assert np.abs(played[0][:length] - read(rendered)[:length]).max() < tolerance
+
+
+def test_parallel_rendering_has_the_inputs_length_at_its_rate(weights: str, tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "clip.wav", 0.3 * noise(9_001), 44_100, subtype="FLOAT")
+    out = tmp_path / "out.wav"
+    assert main(["render", str(tmp_path / "clip.wav"), str(out), "--codec", weights, "--mode", "parallel"]) == 0
+    assert soundfile.info(out).frames == 9_001
+    assert soundfile.info(out).samplerate == 44_100
+    assert np.abs(read(out)).max() > 0.001
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--codec", "opus:24", "--mode", "parallel"], 'mode "parallel" not offered by codec "opus:24"'),
+        (["--codec", "vorbis:96", "--mode", "parallel"], 'mode "parallel" not offered by codec "vorbis:96"'),
+        (["--codec", "opus:24", "--tokens", "x.tape"], "has no tokens to record"),
+        (["--codec", "codicodec:small"], 'codec "codicodec:small" is unknown'),
+    ],
+    ids=["opus", "vorbis", "tokens", "name"],
+)
+def test_what_a_codec_cannot_do_is_one_line(
+    clip: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    assert main(["render", clip, str(tmp_path / "out.wav"), *arguments]) == 1
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["clip.wav"]
+
+
+def test_a_tape_of_another_codec_or_none_at_all_is_refused(
+    weights: str, clip: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tape = tmp_path / "t.tape"
+    assert main(["render", clip, str(tmp_path / "o.wav"), "--codec", weights, "--tokens", str(tape)]) == 0
+    for given, codec, message in ((tape, "opus:24", "was not recorded with codec"), (clip, weights, "is not a tape")):
+        assert main(["play", str(given), str(tmp_path / "p.wav"), "--codec", codec]) == 1
+        assert message in capsys.readouterr().err
+    assert not (tmp_path / "p.wav").exists()
+
+
+def test_what_is_no_checkpoint_is_one_line(clip: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("x.pt", "x.safetensors"):
+        (tmp_path / name).write_bytes(Path(clip).read_bytes())
+        assert main(["render", clip, str(tmp_path / "o.wav"), "--codec", str(tmp_path / name)]) == 1
+        error = capsys.readouterr().err
+        assert name in error
+        assert error.count("\n") == 1
+
+
+def test_convert_makes_a_checkpoint_that_plays(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = CoDiCodecConfig.tiny()
+    monkeypatch.setattr(CoDiCodecConfig, "official", classmethod(lambda cls: config))
+    network = CoDiCodecNetwork(config).randomise(3)
+    torch.save({"gen_state_dict": to_official(network)}, tmp_path / "codicodec.pt")
+    assert main(["convert", str(tmp_path / "codicodec.pt"), str(tmp_path / "out.safetensors")]) == 0
+    converted = checkpoint.read(tmp_path / "out.safetensors").state_dict()
+    assert all(torch.equal(value, converted[name]) for name, value in network.state_dict().items())
+    assert "CC BY-NC" in capsys.readouterr().out

@@ -1,0 +1,449 @@
+"""The instrument on a sound card: a JACK server stands in for it, and a meter outside measures (jackrig.py)."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import multiprocessing
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from realtime.drivers.cards import Choice
+from realtime.drivers.device import DeviceDriver
+from realtime.drivers.opening import Request
+from realtime.engine import Engine, Settings
+from realtime.timeline import Field
+from tests.conftest import ROOT
+from tests.jackrig import RATE, Cable, Meter, Server, need_jack
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+
+
+@pytest.fixture(autouse=True)
+def jack() -> None:
+    need_jack()
+
+
+@pytest.fixture(autouse=True)
+def own_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What the user has chosen is neither read nor changed."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+
+
+class Instrument:
+    """Engine and driver without a command line around them; `watch` is called as live does."""
+
+    def __init__(
+        self, a: str = "pcm", b: str = "pcm:hop=960", *, in_thread: bool = False, compiled: bool = True
+    ) -> None:
+        self.driver = DeviceDriver(Request(Choice(), RATE, compiled=compiled), in_thread=in_thread)
+        found = self.driver.open()
+        self.engine = Engine(Settings(found.rate, found.block, (a, None), (b, None)))
+        self.engine.start()
+        self.latency = self.engine.plan.latency
+        self.driver.attach(self.engine.timeline)
+        self.driver.start()
+        self.messages: list[str] = []
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+        self._thread.start()
+
+    def _watch(self) -> None:
+        while not self._over.wait(0.05):
+            for message in (self.engine.watch(), self.driver.watch()):
+                if message:
+                    self.messages.append(message)
+
+    def faded_in(self) -> None:
+        """Wait until the output has its full level."""
+        time.sleep(0.2 + (self.latency + 4096) / RATE)
+
+    def said(self, words: str, timeout: float = 20.0) -> None:
+        """Wait until a message has these words."""
+        wait(lambda: any(words in message for message in self.messages), timeout)
+
+    def close(self) -> None:
+        self._over.set()
+        self._thread.join()
+        self.driver.stop()
+        self.engine.close()
+
+
+def wait(until: Callable[[], bool], timeout: float = 20.0) -> None:
+    deadline = time.monotonic() + timeout
+    while not until():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.01)
+
+
+@contextmanager
+def rig(period: int, **options: str | bool) -> Iterator[tuple[Server, Instrument, Meter]]:
+    with Server(period) as server:
+        instrument = Instrument(**options)  # type: ignore[arg-type]
+        meter = Meter(server)
+        try:
+            meter.connect()
+            instrument.faded_in()
+            yield server, instrument, meter
+        finally:
+            meter.close()
+            instrument.close()
+
+
+@contextmanager
+def application(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """`verdigris` with these arguments, ended if it does not end itself."""
+    command = [sys.executable, "-m", "realtime.cli", *arguments]
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONPATH": str(ROOT)}
+    program = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment, cwd=ROOT
+    )
+    try:
+        yield program
+    finally:
+        program.kill()
+        program.communicate()
+
+
+@pytest.mark.parametrize("period", [64, 256, 1024])
+def test_round_trip_of_the_application_is_the_planned_latency_to_the_sample(tmp_path: Path, period: int) -> None:
+    report_file = tmp_path / "report.json"
+    arguments = ["live", "--driver", "device", "--a", "pcm", "--b", "pcm:hop=960", "--monitor", "dry"]
+    with Server(period) as server, application(*arguments, "--report", str(report_file)) as program:
+        assert program.stdout
+        planned = 0
+        for line in program.stdout:
+            if match := re.match(r"latency (\d+) samples", line):
+                planned = int(match[1])
+            if line.startswith("JACK:system"):
+                assert f"blocks of {period}" in line
+                break
+        meter = Meter(server)
+        try:
+            meter.connect()
+            time.sleep(0.3 + (planned + 4096) / RATE)
+            measured = meter.steady(planned + 4096)
+        finally:
+            meter.close()
+        program.send_signal(signal.SIGINT)
+        assert program.wait(20) in (0, 1)
+    report = json.loads(report_file.read_text())
+    assert measured.samples == planned + period, "latency, and the one period of JACK's own loop"
+    assert measured.residual == 0
+    assert report["latency_samples"] == planned == sum(report["latency_terms"].values())
+    assert report["latency_terms"]["block"] == period
+    assert report["device"]["name"] == "JACK:system"
+    assert report["device_latency_samples"] is not None  # apart, not a term
+
+
+def test_latency_is_the_same_after_a_path_switch_a_stall_an_xrun_and_a_dead_worker() -> None:
+    with rig(256) as (server, instrument, meter):
+        expected = (instrument.latency + server.period, 0.0)
+        engine, longest = instrument.engine, instrument.latency + 4096
+
+        def measured() -> tuple[int, float]:
+            found = meter.steady(longest)
+            return found.samples, found.residual
+
+        for monitor in ("dry", "a", "b", "dry"):  # pcm: A and B are as exact as dry
+            engine.set("monitor", monitor)
+            time.sleep(0.1)
+            assert measured() == expected, monitor
+
+        assert engine.worker_pid
+        os.kill(engine.worker_pid, signal.SIGSTOP)
+        time.sleep(0.5)
+        os.kill(engine.worker_pid, signal.SIGCONT)
+        wait(lambda: engine.timeline.load(Field.HOLE) == 0)
+        engine.set("monitor", "b")
+        time.sleep(0.5)
+        assert measured() == expected, "after a stall"
+
+        engine.swap(1, "pcm:hop=480", None)
+        instrument.said("now playing")
+        time.sleep(0.5)
+        assert measured() == expected, "after another codec"
+
+        before = meter.xruns
+        assert instrument.driver.pid
+        for _ in range(5):  # the card's process held up for some periods: the server loses them
+            os.kill(instrument.driver.pid, signal.SIGSTOP)
+            time.sleep(0.03)
+            os.kill(instrument.driver.pid, signal.SIGCONT)
+            time.sleep(0.1)
+        assert meter.xruns > before
+        assert sum(instrument.driver.facts["xruns"].values()) > 0
+        assert engine.misses()["xrun"] > 0
+        time.sleep(0.3)
+        assert measured() == expected, "after xruns"
+
+        os.kill(engine.worker_pid, signal.SIGKILL)
+        instrument.said("the worker is back")
+        time.sleep(0.5)
+        assert measured() == expected, "after another worker"
+
+
+def test_the_fallback_through_python_is_announced_and_keeps_the_latency() -> None:
+    with rig(256, compiled=False) as (server, instrument, meter):
+        assert "Callback: Python" in str(instrument.driver.found)
+        found = meter.steady(instrument.latency + 4096)
+        assert (found.samples, found.residual) == (instrument.latency + server.period, 0)
+
+
+def hold_the_interpreter(server_period: int, answer: Connection) -> None:
+    """Blocks served and due while the GIL is held. Run as a process of its own, which has the card's stream in it."""
+    instrument = Instrument(in_thread=True)
+    try:
+        instrument.faded_in()
+        blocks = lambda: instrument.engine.timeline.load(Field.BLOCKS)  # noqa: E731
+        hold = ctypes.PyDLL(None).usleep  # does not let go of the GIL
+        served = due = 0.0
+        for _ in range(10):
+            before, start = blocks(), time.monotonic()
+            hold(100_000)
+            served += blocks() - before
+            due += (time.monotonic() - start) * RATE / server_period
+            time.sleep(0.05)
+        answer.send((served, due))
+    finally:
+        instrument.close()
+
+
+def test_the_card_is_served_while_the_interpreter_is_held() -> None:
+    """Ten times 100 ms. A Python callback serves 6 %. Where the machine stalls, the server loses periods too: again."""
+    context = multiprocessing.get_context("spawn")
+    with Server(256) as server:
+        for _attempt in range(3):
+            answer, theirs = context.Pipe()
+            process = context.Process(target=hold_the_interpreter, args=(server.period, theirs))
+            process.start()
+            assert answer.poll(60)
+            served, due = answer.recv()
+            process.join()
+            if served >= 0.95 * due:
+                break
+        print(f"served {served:.0f} of {due:.0f}")
+        assert served >= 0.95 * due
+
+
+def test_a_worker_stalled_for_twice_the_headroom_is_one_counted_episode() -> None:
+    with rig(256) as (server, instrument, meter):
+        engine = instrument.engine
+        time.sleep(0.5)
+        before = engine.misses()
+        headroom = instrument.latency / RATE
+        assert engine.worker_pid
+        os.kill(engine.worker_pid, signal.SIGSTOP)
+        time.sleep(2 * headroom)
+        os.kill(engine.worker_pid, signal.SIGCONT)
+        time.sleep(1.0)
+        after = engine.misses()
+        wet = sum(after[kind] - before[kind] for kind in ("late", "stalled", "died"))
+        assert wet == 1, (before, after)
+        engine.set("monitor", "b")
+        time.sleep(0.1)
+        found = meter.steady(instrument.latency + 4096)
+        assert (found.samples, found.residual) == (instrument.latency + server.period, 0)
+
+
+@pytest.mark.parametrize(
+    "blow", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.soak)], ids=["killed", "ended"]
+)
+def test_a_server_that_goes_and_comes_back_is_announced_and_played_again(blow: signal.Signals) -> None:
+    with Server(256) as server:
+        instrument = Instrument()
+        try:
+            instrument.faded_in()
+            server.process.send_signal(blow)
+            server.process.wait()
+            instrument.said("is gone")
+            played = instrument.engine.timeline.load(Field.PLAYED_END)
+            time.sleep(1.0)
+            assert instrument.driver.running
+            assert instrument.engine.timeline.load(Field.PLAYED_END) == played
+            server.start()
+            instrument.said("is back, playing")
+            meter = Meter(server)  # not before: a client in this process would hang when its server is killed
+            try:
+                meter.connect()
+                instrument.faded_in()
+                found = meter.steady(instrument.latency + 4096)
+            finally:
+                meter.close()
+        finally:
+            instrument.close()
+        assert (found.samples, found.residual) == (instrument.latency + server.period, 0)
+        assert instrument.driver.facts["losses"] == 1
+
+
+def stress(seconds: float) -> None:
+    """A numbered signal through the card, beside hogs and a hail of control messages."""
+    with rig(256) as (server, instrument, meter):
+        stop = threading.Event()
+        program = "while True: sum(i * i for i in range(1000))"
+        hogs = [subprocess.Popen(["nice", "-n", "5", sys.executable, "-c", program]) for _ in range(2)]
+
+        def hail() -> None:
+            while not stop.wait(0.01):
+                for i in range(20):  # 2000 a second
+                    instrument.engine.set("a.steps", 1 + i % 8)
+
+        spin = threading.Thread(target=lambda: [sum(range(1000)) for _ in iter(stop.is_set, True)])
+        threads = [threading.Thread(target=hail), spin]
+        try:
+            for thread in threads:
+                thread.start()
+            size = int(seconds * RATE)
+            play = np.empty((size, 2), np.float32)
+            play[:, 0] = np.arange(1, size + 1) / np.float32(1 << 24)  # exact in float32, below full scale
+            play[:, 1] = -play[:, 0]
+            record, disturbed = meter.pass_through(play)
+        finally:
+            stop.set()
+            for hog in hogs:
+                hog.kill()
+                hog.wait()
+            for thread in threads:
+                thread.join()
+        numbers = np.rint(record[:, 0].astype(np.float64) * (1 << 24)).astype(np.int64)
+        assert np.array_equal(record[:, 1], -record[:, 0])
+        lag = instrument.latency + server.period
+        at = np.arange(size)
+        expected = np.maximum(at - lag + 1, 0)
+        wrong = numbers != expected
+        # where the server lost periods there is silence, and what comes after keeps its distance
+        lost = disturbed + sum(instrument.driver.facts["xruns"].values()) + instrument.engine.misses()["xrun"]
+        print(
+            f"{seconds:.0f} s: {int(wrong.sum())} samples wrong, rig disturbed {disturbed}, {instrument.driver.facts}"
+        )
+        if lost == 0:
+            assert not wrong.any()
+        else:
+            assert not numbers[wrong].any() or wrong.sum() <= 2 * server.period * lost
+        found = meter.steady(instrument.latency + 4096)
+        assert (found.samples, found.residual) == (lag, 0)
+
+
+def test_a_numbered_signal_survives_hogs_and_a_hail_of_messages() -> None:
+    stress(10)
+
+
+@pytest.mark.soak
+def test_a_numbered_signal_survives_hogs_and_a_hail_of_messages_for_a_minute() -> None:
+    stress(60)
+
+
+def test_doctor_measures_the_round_trip_through_a_cable_to_the_sample() -> None:
+    """The cable goes from the program's own output to its input: one period."""
+    with Server(256) as server, application("doctor", "--loopback", "--json") as program:
+        plug = Cable(server)
+        try:
+            while program.poll() is None:
+                plug.connect()
+                time.sleep(0.005)
+        finally:
+            plug.close()
+        assert program.stdout
+        output = program.stdout.read()
+        measured = json.loads(output)
+        assert measured["measured_samples"] == server.period
+        assert measured["level_db"] == pytest.approx(0, abs=0.1)
+    with Server(256):
+        with application("doctor", "--loopback") as program:  # no cable
+            output, _ = program.communicate(timeout=60)
+        assert "nothing of what JACK:system played came back" in output
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(900)
+def test_ten_minutes_leave_memory_flat_and_latency_unchanged() -> None:
+    def resident(pid: int | None) -> int:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    with rig(256) as (server, instrument, meter):
+        pids = (instrument.driver.pid, instrument.engine.worker_pid)
+        instrument.engine.set("monitor", "b")
+        began: list[int] = []
+        for minute in range(10):
+            found = meter.steady(instrument.latency + 4096)
+            assert (found.samples, found.residual) == (instrument.latency + server.period, 0)
+            memory = [resident(pid) for pid in pids]
+            began = began if minute > 1 else memory
+            print(f"minute {minute}: {[m >> 10 for m in memory]} KiB, {instrument.engine.misses()}")
+            assert all(now - then < 1 << 20 for now, then in zip(memory, began, strict=True))
+            time.sleep(60)
+
+
+def refusal(*arguments: str) -> str:
+    """The one line that `live` ends with."""
+    with application("live", "--driver", "device", *arguments) as program:
+        output, _ = program.communicate(timeout=60)
+    assert program.returncode == 1, output
+    lines = output.strip().splitlines()
+    assert len(lines) == 1, output
+    return lines[0]
+
+
+def test_what_cannot_be_had_is_one_line_with_what_is_there_and_what_to_do() -> None:
+    with Server(256):
+        line = refusal("--output-device", "Scarlett")
+        assert 'no output "Scarlett"; there are: JACK:system' in line
+        line = refusal("--rate", "44100")
+        assert "rate 44100 not offered by JACK:system (48000). Pass --rate 48000" in line
+        line = refusal("--input-channels", "3,4")
+        assert "input channels 3,4 of JACK:system: it has 1 to 2" in line
+    with Server(256, inputs=0):
+        assert "no input: none of the cards (JACK:system) has input channels" in refusal()
+        assert "JACK:system has no input channels" in refusal("--input-device", "system")
+
+
+def test_no_card_at_all_is_one_line_and_by_default_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JACK_DEFAULT_SERVER", f"verdigris-nobody-{os.getpid()}")
+    monkeypatch.setenv("JACK_NO_START_SERVER", "1")
+    line = refusal()
+    if "no sound card" not in line:
+        pytest.skip("this machine has a sound card")
+    assert "Plug one in or start a JACK server" in line
+    with application("live", "--seconds", "0.5") as program:
+        output, _ = program.communicate(timeout=60)
+    assert program.returncode == 0
+    assert output.startswith("playing by the clock, without a sound card: no sound card")
+
+
+def test_without_the_portaudio_library_it_is_one_line() -> None:
+    program = (
+        "import ctypes.util as u; u.find_library = lambda name: None; import realtime.cli as c; c.main(['devices'])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    (line,) = done.stderr.splitlines()
+    assert "no PortAudio library" in line
+    assert "apt-get install libportaudio2" in line
+
+
+def test_devices_lists_the_card_by_its_stable_name() -> None:
+    with Server(256):
+        with application("devices", "--json") as program:
+            output, _ = program.communicate(timeout=60)
+        (card,) = [card for card in json.loads(output) if card["host_api"].startswith("JACK")]
+    assert card == {
+        "name": "JACK:system",
+        "host_api": "JACK Audio Connection Kit",
+        "inputs": 2,
+        "outputs": 2,
+        "rates": [48_000],
+        "default_rate": 48_000,
+        "used_for_input": True,
+        "used_for_output": True,
+    }

@@ -1,0 +1,65 @@
+"""Recordings outlive what ends the program: a kill, a full disk."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from tests.conftest import ROOT
+
+resource = pytest.importorskip("resource", reason="no resource limits on this system")
+
+PROGRAM = """
+import os, resource, signal, sys
+from pathlib import Path
+import numpy as np
+from realtime.audiofile import AudioFileError, Writer
+
+if limit := int(sys.argv[2]):  # as a disk that is full
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+writer = Writer(Path(sys.argv[1]), 48_000)
+try:
+    for start in range(0, 240_000, 2400):
+        writer.write(np.arange(start, start + 2400, dtype=np.float32) * np.ones((2, 1), np.float32))
+except AudioFileError:
+    pass
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize(("limit", "least"), [(0, 240_000), (1_000_003, 124_800)], ids=["killed", "full disk"])
+def test_what_was_written_can_be_read(tmp_path: Path, limit: int, least: int) -> None:
+    path = tmp_path / "a.wav"
+    subprocess.run([sys.executable, "-c", PROGRAM, str(path), str(limit)], cwd=ROOT, timeout=60)
+    audio, rate = soundfile.read(path, dtype="float32")
+    assert rate == 48_000
+    assert len(audio) >= least
+    assert np.array_equal(audio[:least, 0], np.arange(least))
+
+
+@pytest.mark.slow
+def test_a_killed_session_leaves_recordings_up_to_the_last_second(tmp_path: Path) -> None:
+    arguments = ["live", "--driver", "clock", "--a", "pcm", "--b", "pcm", "--record", str(tmp_path)]
+    program = subprocess.Popen(
+        [sys.executable, "-m", "realtime.cli", *arguments], cwd=ROOT, stdout=subprocess.DEVNULL, env={**os.environ}
+    )
+    monitor = tmp_path / "monitor.wav"
+    while not (monitor.exists() and soundfile.info(monitor).frames):
+        assert program.poll() is None
+        time.sleep(0.05)
+    began, already = time.monotonic(), soundfile.info(monitor).frames
+    time.sleep(3)
+    program.kill()
+    seconds = time.monotonic() - began
+    program.wait()
+    for name in ("input", "a", "b", "monitor"):
+        audio, rate = soundfile.read(tmp_path / f"{name}.wav", dtype="float32")
+        assert len(audio) - already > (seconds - 1) * rate, name
