@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from models.codec import Audio, Codec, CodecError, Controls
+from models.codec import Audio, Codec, CodecError, CodecSpec, Controls
 from models.codicodec import CoDiCodec
 from models.load import load
 from models.training import metrics
@@ -101,7 +101,7 @@ def _hear_parallel(codec: Codec, run: Run, clip: Audio) -> Heard:
     return Heard(audio[:, ahead : ahead + clip.shape[1]], bits, seconds, codes if run.path == "discrete" else None)
 
 
-def judge(reference: Audio, heard: Heard, hop: int, visqol: Any, pitch: Any, known: Any) -> dict[str, float]:
+def judge(reference: Audio, heard: Heard, spec: CodecSpec, visqol: Any, pitch: Any, known: Any) -> dict[str, float]:
     """Every number of one clip; nan where a judge is missing or has nothing to say."""
     duration = reference.shape[1] / RATE
     ratio, lag = metrics.si_sdr(reference, heard.audio, LAGS)
@@ -114,7 +114,7 @@ def judge(reference: Audio, heard: Heard, hop: int, visqol: Any, pitch: Any, kno
         "lag": lag,
         "level": metrics.level_difference(reference, heard.audio),
         "pitch": pitch.kept(known, heard.audio) if pitch and known is not None else math.nan,
-        "joins": metrics.joint_roughness(heard.audio, hop, hop),
+        "joins": metrics.joint_roughness(heard.audio, spec.hop, spec.hop - spec.lookahead % spec.hop),
         "x_rt": heard.seconds / duration,
     }
 
@@ -143,7 +143,7 @@ def evaluate(runs: Sequence[Run], clips: dict[str, Audio], pictures: Path | None
         codec = codecs[run.codec]
         held = {name: hear(codec, run, clip) for name, clip in clips.items()}
         details[run.name] = {
-            name: judge(clip, held[name], codec.spec.hop, visqol, pitch, pitches.get(name))
+            name: judge(clip, held[name], codec.spec, visqol, pitch, pitches.get(name))
             for name, clip in clips.items()
         }
         rows[run.name] = {column: _mean([d[column] for d in details[run.name].values()]) for column in COLUMNS}
