@@ -143,8 +143,7 @@ def evaluate(runs: Sequence[Run], clips: dict[str, Audio], pictures: Path | None
         codec = codecs[run.codec]
         held = {name: hear(codec, run, clip) for name, clip in clips.items()}
         details[run.name] = {
-            name: judge(clip, held[name], codec.spec, visqol, pitch, pitches.get(name))
-            for name, clip in clips.items()
+            name: judge(clip, held[name], codec.spec, visqol, pitch, pitches.get(name)) for name, clip in clips.items()
         }
         rows[run.name] = {column: _mean([d[column] for d in details[run.name].values()]) for column in COLUMNS}
         if isinstance(codec, CoDiCodec) and run.codec not in tokens and run.path == "discrete":
