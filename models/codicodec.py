@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from models.codec import Audio, CodecError, CodecSpec, Controls, Decoder, Frame
+from models.codec import Audio, CodecError, Controls, Decoder, Frame
+from models.config import spec_of
 from models.decoding import Conditions, Progress
 from models.network import CoDiCodecNetwork
 from models.placement import use_threads
@@ -39,18 +40,7 @@ class CoDiCodec:
         self.network = network.eval().requires_grad_(False)
         self.reason = reason
         self.config_hash = config.digest()
-        self.spec = CodecSpec(
-            name=config.name,
-            sample_rate=config.sample_rate,
-            channels=2,
-            hop=config.hop,
-            lookahead=config.lookahead,
-            tokens=config.latents,
-            cardinality=config.cardinality,
-            latent=(config.latents, len(config.levels)),
-            paths=PATHS,
-            time_ordered=False,
-        )
+        self.spec = spec_of(config)
         self._spectral = Spectral(config)
         self._conditions = Conditions(network)
 

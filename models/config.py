@@ -12,7 +12,7 @@ import math
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from models.codec import CodecError
+from models.codec import CodecError, CodecSpec
 
 SPECTRAL_CHANNELS = 4  # Re L, Im L, Re R, Im R
 
@@ -205,6 +205,22 @@ class CoDiCodecConfig:
             registers=1,
             levels=(8, 5, 3),
         )
+
+
+def spec_of(config: CoDiCodecConfig) -> CodecSpec:
+    """What a codec of these sizes promises."""
+    return CodecSpec(
+        name=config.name,
+        sample_rate=config.sample_rate,
+        channels=2,
+        hop=config.hop,
+        lookahead=config.lookahead,
+        tokens=config.latents,
+        cardinality=config.cardinality,
+        latent=(config.latents, len(config.levels)),
+        paths=("continuous", "discrete"),
+        time_ordered=False,
+    )
 
 
 def _tuples(value: Any) -> Any:

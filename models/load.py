@@ -6,13 +6,16 @@ its codecs is asked for: who plays Opus never pays for torch.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
 from models.codec import Audio, Codec, CodecError, CodecSpec
+from models.config import CoDiCodecConfig, spec_of
 from models.pcm import Pcm
 
+NANO = Path(__file__).parent / "weights" / "nano.safetensors"
 PATHS = ("continuous", "discrete")
 CHECKPOINTS = (".safetensors", ".pt")  # a name that ends so is a file
 DEFAULTS = ("pcm", "opus", "mp3", "aac")  # what available() lists
@@ -41,8 +44,8 @@ def load(name: str, *, rate: int | None = None, precision: str | None = None) ->
 
 
 def available() -> list[CodecSpec]:
-    """What each family gives when nothing but its name is asked for."""
-    return [load(name).spec for name in DEFAULTS]
+    """What each family gives when nothing but its name is asked for; of the network only the sizes are read."""
+    return [*(load(name).spec for name in DEFAULTS), *_bundled()]
 
 
 def split_path(given: str) -> tuple[str, str | None]:
@@ -111,6 +114,15 @@ def _network(name: str, precision: str | None) -> Codec:
     from models.checkpoint import load_codec
 
     return load_codec(name, precision)
+
+
+def _bundled() -> list[CodecSpec]:
+    """The spec of nano, from the header of its weights: no torch for a list."""
+    if not NANO.is_file():
+        return []
+    with NANO.open("rb") as file:
+        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+    return [spec_of(CoDiCodecConfig.from_json(header["__metadata__"]["config"]))]
 
 
 def _kbps(family: str, given: str, default: int) -> int:

@@ -54,6 +54,16 @@ def _run(argv: list[str]) -> None:
 
         run.main(rest)
         return
+    if arguments.command == "train":
+        from models.training import train
+
+        train.main(rest)
+        return
+    if arguments.command == "evaluate":
+        from models.training import evaluate
+
+        evaluate.main(rest, Path(__file__).parent / "demo")
+        return
     if rest:
         build_parser().error(f"unknown: {' '.join(rest)}")
     from realtime import commands
@@ -137,6 +147,8 @@ def build_parser() -> Parser:
     for name, help_ in (("codecs", "list the codecs"), ("devices", "list the sound cards")):
         commands.add_parser(name, help=help_).add_argument("--json", action="store_true")
     commands.add_parser("osc", help="print docs/osc.md, which is made from the table")
+    commands.add_parser("train", help="train a network", add_help=False)
+    commands.add_parser("evaluate", help="judge a codec beside others", add_help=False)
     commands.add_parser("bench", help="measure", add_help=False)
     return parser
 

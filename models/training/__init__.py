@@ -1,0 +1,1 @@
+"""Training and judging of networks: `verdigris train`, `verdigris evaluate`. Nothing that plays imports this."""

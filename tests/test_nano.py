@@ -1,0 +1,110 @@
+"""The bundled network: what a listener may rely on, whatever comes in."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from models.codec import Audio, Codec, Controls
+from models.load import available, load
+from models.training.data import decode
+from models.training.metrics import level_difference, mel_distance, use_of_tokens
+from tests.contract import check_codec
+
+torch.set_num_threads(1)
+
+DEMO = Path(__file__).parent.parent / "realtime" / "demo"
+PATHS = ("continuous", "discrete")
+
+
+@cache
+def nano() -> Codec:
+    return load("nano")
+
+
+def through(audio: Audio, path: str, steps: int = 1) -> tuple[Audio, np.ndarray]:
+    """(what comes out, its lag removed; tokens [frames, K])."""
+    codec = nano()
+    spec = codec.spec
+    hops = -(-(audio.shape[1] + spec.lookahead) // spec.hop)
+    padded = np.pad(audio, ((0, 0), (0, hops * spec.hop - audio.shape[1])))
+    encoder, decoder = codec.open_encoder(), codec.open_decoder(path)
+    frames = [encoder.encode(chunk) for chunk in np.split(padded, hops, axis=1)]
+    out = [decoder.decode(frame, Controls(steps=steps)) for frame in frames]
+    heard = np.concatenate(out, axis=1)[:, spec.lookahead : spec.lookahead + audio.shape[1]]
+    return heard, np.stack([frame.tokens for frame in frames])
+
+
+def rms(audio: Audio) -> float:
+    """dBFS."""
+    return 20 * float(np.log10(np.sqrt(np.mean(np.square(audio))) + 1e-12))
+
+
+def clip(name: str, seconds: float) -> Audio:
+    pcm = decode(DEMO / name)[: round(seconds * 48000)]
+    return np.ascontiguousarray(pcm.T, np.float32) / np.float32(32768)
+
+
+def test_the_bundled_network_is_listed_without_being_loaded() -> None:
+    (spec,) = [spec for spec in available() if spec.name == "nano"]
+    assert spec == nano().spec
+    assert (spec.hop, spec.tokens, spec.cardinality) == (8192, 64, 11**4)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_silence_in_gives_silence_out(path: str) -> None:
+    heard, _ = through(np.zeros((2, 6 * 8192), np.float32), path)
+    assert rms(heard) < -60
+
+
+def signals() -> dict[str, Audio]:
+    time = np.arange(4 * 8192) / 48000
+    rng = np.random.default_rng(0)
+    click = np.zeros(len(time))
+    click[10000] = 1
+    mono = {
+        "sine": 0.5 * np.sin(2 * np.pi * 440 * time),
+        "full scale": np.sin(2 * np.pi * 1000 * time),
+        "faint": 1e-3 * np.sin(2 * np.pi * 440 * time),
+        "click": click,
+        "noise": 0.3 * rng.standard_normal(len(time)).clip(-3, 3),
+        "square": np.sign(np.sin(2 * np.pi * 100 * time)),
+    }
+    return {name: np.stack([wave, wave]).astype(np.float32) for name, wave in mono.items()}
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("name", list(signals()))
+def test_what_comes_out_is_bounded(name: str, path: str) -> None:
+    given = signals()[name]
+    heard, _ = through(given, path)
+    assert np.isfinite(heard).all()
+    assert np.abs(heard).max() < 4 * np.abs(given).max() + 0.01
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_music_keeps_its_loudness(path: str) -> None:
+    given = clip("rockmix_sectoid_MIT.ogg", 4)
+    heard, _ = through(given, path)
+    assert abs(level_difference(given, heard)) < 1.5
+
+
+def test_music_is_nearer_than_silence_and_noise_are() -> None:
+    given = clip("rockmix_sectoid_MIT.ogg", 3)
+    heard, _ = through(given, "discrete")
+    noise = np.random.default_rng(0).standard_normal(given.shape).astype(np.float32) * given.std()
+    assert mel_distance(given, heard) < 0.6 * min(mel_distance(given, noise), mel_distance(given, 0 * given))
+
+
+@pytest.mark.xfail(reason="80 % of the levels occur in 4 s of it: some digits hardly leave the middle yet", strict=True)
+def test_every_level_is_in_use_on_music() -> None:
+    used, _ = use_of_tokens(through(clip("rockmix_sectoid_MIT.ogg", 4), "discrete")[1], (11, 11, 11, 11))
+    assert used == 1
+
+
+def test_the_contract() -> None:
+    check_codec(nano(), hops=3, tolerance=1e-3, resembles=False)  # its phases are made up: waveforms do not correlate

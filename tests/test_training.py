@@ -1,0 +1,206 @@
+"""The trainer: it learns, resumes exactly, and names what it cannot use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from models.codec import CodecError
+from models.config import CoDiCodecConfig
+from models.load import load
+from models.network import CoDiCodecNetwork
+from models.spectral import Spectral
+from models.training.augment import batch
+from models.training.config import TrainConfig, nano
+from models.training.data import Pack, build, decode
+from models.training.objectives import OBJECTIVES, encode_pair, samples_needed
+from models.training.start import initialise
+from models.training.state import TrainState
+from models.training.train import Batches, DivergedError, batches, export, main, one_step, run
+
+torch.set_num_threads(1)
+
+SIZES = CoDiCodecConfig(
+    name="mini", sample_rate=48000, stft_hop=512, stft_window=1024, columns=4, patch=(32, 2), channels=(64,),
+    strides=(), blocks=(1,), width=64, layers=(1, 1, 1), heads=2, mlp_width=64, noise_width=16, latents=16, registers=2,
+    levels=(11, 11, 11, 11),
+)  # fmt: skip
+
+
+def state_of(**choices: object) -> TrainState:
+    config = TrainConfig(**{"batch": 2, "precision": "float32", "steps": 1000, **choices})  # type: ignore[arg-type]
+    return TrainState(initialise(CoDiCodecNetwork(SIZES), 0), config)
+
+
+def tones(seen: int, items: int = 2) -> torch.Tensor:
+    """A batch of chords [items, 2, samples], the same for the same step."""
+    rng = np.random.default_rng(seen)
+    time = np.arange(2 * SIZES.hop + SIZES.lookahead) / 48000
+    pitch = rng.uniform(100, 4000, (items, 2, 3, 1))
+    return torch.from_numpy((0.1 * np.sin(2 * np.pi * pitch * time).sum(2)).astype(np.float32))
+
+
+def always(audio: torch.Tensor) -> Batches:
+    return lambda seen: audio
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Three sounds, a text file that says it is one, and half a FLAC file."""
+    audio = tmp_path / "audio"
+    audio.mkdir()
+    rng = np.random.default_rng(0)
+    for name in ("one.wav", "two.flac", "three.wav"):
+        soundfile.write(audio / name, 0.1 * rng.standard_normal((24000, 2)), 44100)
+    (audio / "words.wav").write_text("no sound at all")
+    (audio / "cut.flac").write_bytes((audio / "two.flac").read_bytes()[:30])
+    return audio
+
+
+@pytest.mark.parametrize("stage", ["warm", "decoder"])
+def test_one_batch_is_learnt_within_seconds(stage: str, tmp_path: Path) -> None:
+    state, audio = state_of(stage=stage, rate=3e-3, ema=0.9), tones(0)
+    spectral = Spectral(SIZES)
+    losses = [one_step(state, spectral, audio, tmp_path)["mel"] for _ in range(80)]
+    assert np.mean(losses[-8:]) < 0.5 * np.mean(losses[:4])
+
+
+def test_consistency_training_of_one_batch_brings_noise_levels_together(tmp_path: Path) -> None:
+    state, audio = state_of(stage="consistency", rate=3e-3, gap=(1.0, 1.0), edge_weight=0.0), tones(0)
+    spectral = Spectral(SIZES)
+    losses = [one_step(state, spectral, audio, tmp_path)["huber"] for _ in range(60)]
+    assert np.mean(losses[-20:]) < 0.7 * np.mean(losses[:5])
+
+
+@pytest.mark.parametrize("stage", list(OBJECTIVES))
+def test_every_objective_gives_a_finite_gradient_also_for_silence(stage: str) -> None:
+    state = state_of(stage=stage)
+    generator = torch.Generator().manual_seed(0)
+    spectral = Spectral(SIZES)
+    pair = encode_pair(
+        state.network, spectral, torch.zeros(2, 2, samples_needed(state.network)), state.config, generator
+    )
+    loss = OBJECTIVES[stage](state.network, spectral, pair, state.config, generator, 0.5)["loss"]
+    loss.backward()
+    assert all(torch.isfinite(w.grad).all() for w in state.network.parameters() if w.grad is not None)
+
+
+@pytest.mark.parametrize("together", [0.0, 1.0], ids=["after a left", "together"])
+def test_both_ways_of_decoding_train_the_whole_denoiser_in_bfloat16(together: float) -> None:
+    state = state_of(stage="decoder", shared_noise=together)
+    network = state.network
+    generator = torch.Generator().manual_seed(0)
+    with torch.autocast("cpu", torch.bfloat16):
+        pair = encode_pair(network, Spectral(SIZES), tones(0), state.config, generator)
+        OBJECTIVES["decoder"](network, Spectral(SIZES), pair, state.config, generator, 0.0)["loss"].backward()
+    idle = [n for n, w in network.named_parameters() if w.grad is None]
+    assert idle == []
+
+
+@pytest.mark.parametrize("stage", list(OBJECTIVES))
+def test_resume_is_bit_exact(stage: str, tmp_path: Path) -> None:
+    straight, broken = state_of(stage=stage, steps=6), state_of(stage=stage, steps=6)
+    run(straight, tones, tmp_path / "a", show=False)
+    broken.config = straight.config
+    spectral = Spectral(SIZES)
+    for _ in range(3):
+        one_step(broken, spectral, tones(broken.seen), tmp_path)
+    broken.save(tmp_path / "b" / "state.pt")
+    torch.rand(7)  # what another run did in between
+    again = TrainState.load(tmp_path / "b" / "state.pt")
+    run(again, tones, tmp_path / "b", show=False)
+    assert again.step == straight.step == 6
+    for ours, theirs in zip(again.network.parameters(), straight.network.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+    for ours, theirs in zip(again.average.parameters(), straight.average.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_time_that_is_up_leaves_a_state_and_curves(tmp_path: Path) -> None:
+    state = state_of(log_every=1)
+    run(state, tones, tmp_path, minutes=0.01, show=False)
+    assert 0 < state.step < 1000
+    assert TrainState.load(tmp_path / "state.pt").step == state.step
+    lines = (tmp_path / "curves.csv").read_text().splitlines()
+    assert len(lines) == state.step + 1
+    assert lines[0].startswith("stage,step,seen,pairs,seconds,loss")
+
+
+def test_a_loss_that_is_no_number_stops_with_its_batch_saved(tmp_path: Path) -> None:
+    state = state_of()
+    before = [w.clone() for w in state.network.parameters()]
+    bad = tones(0)
+    bad[0, 0, 2000] = float("nan")
+    with pytest.raises(DivergedError, match=r"loss is nan at step 0; its batch is in .*diverged\.pt"):
+        run(state, always(bad), tmp_path, show=False)
+    held = torch.load(tmp_path / "diverged.pt", weights_only=True)
+    assert torch.equal(held["audio"], bad) or torch.isnan(held["audio"]).any()
+    assert all(torch.equal(a, b) for a, b in zip(before, state.network.parameters(), strict=True))
+
+
+def test_a_file_that_is_no_sound_is_named_and_skipped(folder: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+    pieces = build(folder, tmp_path / "pack", said.append)
+    assert [piece.name for piece in pieces] == ["one.wav", "three.wav", "two.flac"]
+    assert sorted(line.split('"')[1] for line in said) == ["cut.flac", "words.wav"]
+    assert all(line.startswith("skipped ") for line in said)
+    assert abs(pieces[0].length - 24000 * 48000 / 44100) < 64
+
+
+def test_a_folder_without_sound_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CodecError, match="no audio could be read"):
+        build(tmp_path, tmp_path / "pack")
+    with pytest.raises(CodecError, match="is no pack"):
+        Pack([tmp_path])
+
+
+def test_decoding_keeps_the_samples(folder: Path) -> None:
+    wave = np.random.default_rng(0).integers(-9000, 9000, (4800, 2)).astype(np.int16)
+    soundfile.write(folder / "exact.wav", wave, 48000)
+    assert np.array_equal(decode(folder / "exact.wav"), wave)
+
+
+def test_batches_depend_on_the_step_alone_and_stay_in_range(folder: Path, tmp_path: Path) -> None:
+    build(folder, tmp_path / "pack", lambda line: None)
+    draw = batches(Pack([tmp_path / "pack"]), TrainConfig(batch=3), 4096)
+    first = draw(5)
+    assert first.shape == (3, 2, 4096)
+    assert torch.equal(first, draw(5))
+    assert not torch.equal(first, draw(6))
+    many = batch(Pack([tmp_path / "pack"]), np.random.default_rng(0), 60, 4096)
+    assert np.isfinite(many).all()
+    assert np.abs(many).max() <= 1.0
+
+
+def test_options_are_checked() -> None:
+    assert TrainConfig().with_options(["rate=0.01", "stage=decoder", "betas=[0.8, 0.9]"]).betas == (0.8, 0.9)
+    with pytest.raises(CodecError, match='option "speed" not known'):
+        TrainConfig().with_options(["speed=9"])
+    with pytest.raises(CodecError, match='stage "hot" not known'):
+        TrainConfig().with_options(["stage=hot"])
+
+
+def test_the_command_trains_resumes_and_exports(folder: Path, tmp_path: Path) -> None:
+    main(["--pack", str(folder), str(tmp_path / "pack")])
+    start = tmp_path / "start.safetensors"
+    export(state_of(), start)
+    common = [str(tmp_path / "pack"), "--state", str(tmp_path / "run"), "--device", "cpu", "--set", "batch=1"]
+    main([*common, "--weights", str(start), "--set", "steps=2"])
+    main([*common, "--set", "stage=decoder", "--set", "steps=1"])
+    state = TrainState.load(tmp_path / "run" / "state.pt")
+    assert (state.step, state.seen, state.config.stage) == (1, 3, "decoder")
+    main(["--state", str(tmp_path / "run"), "--export", str(tmp_path / "out.safetensors")])
+    codec = load(str(tmp_path / "out.safetensors"))
+    assert codec.spec.hop == SIZES.hop
+
+
+def test_the_bundled_sizes_keep_their_promises() -> None:
+    sizes = nano()
+    assert sizes.hop <= 8192
+    rate = sizes.latents * np.log2(float(sizes.cardinality)) * sizes.sample_rate / sizes.hop
+    assert 2600 <= rate <= 6000
+    assert sum(w.numel() for w in CoDiCodecNetwork(sizes).parameters()) < 16e6
