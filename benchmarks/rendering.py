@@ -20,7 +20,8 @@ RATE = 48_000
 _CHILD = """
 import json, resource, sys
 from pathlib import Path
-from realtime.render import Job, render
+from realtime.job import Job
+from realtime.render import render
 done = render(Job(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]))
 print(json.dumps(done | {"peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
 """

@@ -8,7 +8,7 @@ from importlib import import_module
 
 from benchmarks import host, latency, rendering, table, worker
 from benchmarks.report import Row, show
-from realtime.cli import Parser
+from realtime.usage import Parser
 
 PARTS: dict[str, Callable[[argparse.Namespace], list[Row]]] = {
     "codec": lambda arguments: import_module("benchmarks.codec").measure(arguments.against),  # torch takes its time

@@ -13,11 +13,11 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
 from models.codec import MODES
 from realtime import signals
 from realtime.params import PARAMETERS
+from realtime.usage import Parser, one_line
 
 DEMO = ("live", "--driver", "clock", "--seconds", "15", "--record", "out", "--report", "out/report.json")
 
@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not isinstance(error, USER_ERRORS):
             raise
         message = str(error)
-    print(f"verdigris: {_one_line(message)}", file=sys.stderr)
+    print(f"verdigris: {one_line(message)}", file=sys.stderr)
     return 1
 
 
@@ -69,13 +69,6 @@ def _run(argv: list[str]) -> None:
     from realtime import commands
 
     getattr(commands, f"run_{arguments.command if argv else 'demo'}")(arguments)
-
-
-class Parser(argparse.ArgumentParser):
-    """Wrong usage is said in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {_one_line(message)}. See {self.prog} --help\n")
 
 
 class Version(argparse.Action):
@@ -177,11 +170,6 @@ def _add_flags(parser: argparse.ArgumentParser, *names: str) -> None:
 
 def _default(name: str) -> str:
     return f"(default {PARAMETERS[name].default})"
-
-
-def _one_line(message: str) -> str:
-    """File names may hold line ends and worse."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in message)
 
 
 def _open_streams() -> None:

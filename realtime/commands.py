@@ -19,6 +19,7 @@ from realtime.audiofile import Reader
 from realtime.demo import CLIP
 from realtime.drivers.portaudio import CardError
 from realtime.engine import Settings
+from realtime.job import Job
 from realtime.latency import LatencyError, plan
 from realtime.link import EngineError
 from realtime.live import Session, play
@@ -26,7 +27,7 @@ from realtime.osc.doc import document
 from realtime.osc.server import PORT
 from realtime.params import PARAMETERS, ParameterError, parse, parse_assignment
 from realtime.playback import play_tape
-from realtime.render import Job, render
+from realtime.render import render
 from realtime.service import Request, describe, open_lanes
 from realtime.timeline import TimelineError
 from realtime.wholefile import FileError

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,26 +16,13 @@ import numpy as np
 from models.codec import Audio, CodecError, Controls, Encoder, Frame
 from models.load import load, load_transcoder
 from realtime.audiofile import AudioFileError, Reader, Writer, check
+from realtime.job import BLOCK, Job
 from realtime.lane import Lane
+from realtime.render_whole import render_whole
 from realtime.tape import TapeHeader, TapeWriter, codec_hash
 from realtime.wholefile import WholeFile, same_file
 
-BLOCK = 4096  # samples read at once
 OTHER_FORMATS = (".mp3", ".flac", ".ogg", ".opus", ".m4a", ".aac", ".aif", ".aiff")
-
-
-@dataclass(frozen=True)
-class Job:
-    """What to render; path None is the codec's first."""
-
-    source: Path
-    target: Path
-    codec: str
-    path: str | None = None
-    mode: str = "autoregressive"
-    controls: Controls = field(default_factory=Controls)
-    precision: str = "float32"
-    tape: Path | None = None  # write the frames there too
 
 
 def render(job: Job, progress: Callable[[float], None] = lambda done: None) -> dict[str, Any]:
@@ -49,8 +35,6 @@ def render(job: Job, progress: Callable[[float], None] = lambda done: None) -> d
     if job.target.suffix.lower() in OTHER_FORMATS:
         raise AudioFileError(f"{job.target}: a WAV is what is written. Pass a name that ends in .wav.")
     if load_transcoder(job.codec) or job.mode == "parallel":
-        from realtime.render_whole import render_whole
-
         return render_whole(job, progress)
     loaded = load(job.codec, precision=job.precision)
     check(job.source)

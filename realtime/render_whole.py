@@ -15,8 +15,8 @@ import numpy as np
 from models.codec import Audio, Codec, CodecError, WholeFile
 from models.load import load, load_transcoder
 from realtime.audiofile import Reader, Writer, check
+from realtime.job import BLOCK, Job
 from realtime.limiter import LOOKAHEAD, Limiter
-from realtime.render import BLOCK, Job
 from realtime.resample import Resampler
 
 
