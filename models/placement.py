@@ -33,10 +33,9 @@ def place(network: CoDiCodecNetwork, device: str | None = None, precision: str |
     precision = precision or "float32"
     if precision not in PRECISIONS:
         raise CodecError(f'precision "{precision}" not known; give one of {PRECISIONS}.')
+    torch.backends.cudnn.allow_tf32 = False  # float32 means float32, also in the probe; process-wide
     chosen, why = choose_device(device)
     network.to(chosen)
-    if chosen.type == "cuda":
-        torch.backends.cudnn.allow_tf32 = False  # float32 means float32; process-wide
     if precision == "float32":
         return f"{chosen.type}, float32: {why}"
     half = copy.deepcopy(network).set_precision(torch.bfloat16)

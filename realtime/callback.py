@@ -24,7 +24,7 @@ import numpy.typing as npt
 from numba import njit
 
 from realtime.atomic import load_acquire, store_release
-from realtime.timeline import GAIN_ONE, MISS_KINDS, Field, Timeline
+from realtime.timeline import GAIN_ONE, MISS_KINDS, Field, Timeline, layout
 
 _GAIN_STEP = np.float32(1.0 / GAIN_ONE)
 
@@ -45,6 +45,10 @@ class State(IntEnum):
     SIZE = 16
 
 
+# numba's cache looks at this file alone, and the fields are frozen into what it holds: when they change, so must this
+_LAYOUT = "3675edd56baf"
+assert layout() == _LAYOUT, f"the timeline's fields have changed: write {layout()} here"
+
 # numba freezes globals into the code; plain integers, since it knows no IntEnum arithmetic in all places
 _LATENCY, _CAPACITY, _FADE, _SLOTS = int(Field.LATENCY), int(Field.CAPACITY), int(Field.FADE), int(Field.SLOTS)
 _MAX_BLOCK, _STALL_NS, _STREAM, _ACK = int(Field.MAX_BLOCK), int(Field.STALL_NS), int(Field.STREAM), int(Field.ACK)
@@ -57,6 +61,7 @@ _LATE, _MISSED, _HOLE, _BEAT, _ENGINE = (
     int(Field.ENGINE),
 )
 _EPOCH_A, _WET_END_A, _GAIN, _FILL = int(Field.EPOCH_A), int(Field.WET_END_A), int(Field.GAIN_DRY), int(Field.FILL)
+_BEFORE_A, _CUT_A = int(Field.BEFORE_A), int(Field.CUT_A)
 _SLOT_STRIDE = int(Field.EPOCH_B - Field.EPOCH_A)
 _N, _G, _Q = int(State.POSITION), int(State.GAIN_DRY), int(State.PRESENCE)
 _RUN_START, _RUN_END, _WAS_FULL = int(State.RUN_START), int(State.RUN_END), int(State.WAS_FULL)
@@ -93,6 +98,11 @@ def _see_runs(header, base, state, k):  # type: ignore[no-untyped-def]
         if epoch == state[_RUN_START + s]:
             state[_RUN_END + s] = end
             continue
+        before = load_acquire(base + 8 * (_BEFORE_A + s * _SLOT_STRIDE))
+        cut = load_acquire(base + 8 * (_CUT_A + s * _SLOT_STRIDE))
+        still = load_acquire(base + 8 * (_EPOCH_A + s * _SLOT_STRIDE)) == epoch  # both are of this epoch
+        if still and before == state[_RUN_START + s]:  # what the old run brought since the last look
+            state[_RUN_END + s] = max(state[_RUN_END + s], cut)
         if epoch == state[_RUN_END + s] and end > epoch:  # a take-over: the fade between the two runs is no hole
             state[_WAS_FULL + s] = 0
         if state[_RUN_END + s] <= k:  # the old run is played out

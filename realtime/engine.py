@@ -96,12 +96,14 @@ class Engine:
 
     def stop(self) -> None:
         """End the worker and the stream; the timeline stays readable until `close`."""
-        for link in (self._link, self._next and self._next[0]):
+        with self._lock:  # others pump; from here on they find nothing
+            links = [self._link, self._next and self._next[0]]
+            self._link = self._next = None
+        for link in links:
             if link:
                 link.release()
                 self._drain(link)
                 link.stop()
-        self._link = self._next = None
         if hasattr(self, "host"):
             self.host.finish()
 
@@ -126,17 +128,18 @@ class Engine:
             return self._troubles.pop(0) if self._troubles else self._watch()
 
     def _watch(self) -> str | None:
+        if self._next and (said := self._watch_next(*self._next)):
+            return said
         link = self._link
         if link is None:
             return None
-        if self._next and (said := self._watch_next(*self._next)):
-            return said
         if self._attach_pending and link.connection.poll():
             self._attach_pending = False
             try:
                 link.wait_ready()
             except EngineError as error:
                 self._link = None
+                link.stop()
                 return f"the codecs could not be loaded again: {error}"
             self._attach()
             return "the worker is back"
@@ -278,9 +281,10 @@ class Engine:
             link.stop()
             self._forget_swap(str(error))
             return f"the codec was not changed: {error}"
-        assert self._link is not None
         old = self._link
-        old.release()
+        if old:
+            old.release()
+            self._drain(old)
         # what was set while it loaded
         self._request = replace(request, controls=self._request.controls, limiter=self._request.limiter)
         self._link, self._attach_pending, self.playing = link, False, ready.playing
@@ -296,7 +300,8 @@ class Engine:
         for slot, controls in self._request.controls.items():
             self._tell(Changes(tuple(Change(slot, key, value) for key, value in controls.items())))
         self._tell(SetLimiter(self._request.limiter))
-        old.stop()
+        if old:
+            old.stop()
         return "now playing " + ", ".join(f"{p.codec} {p.path}" for p in ready.playing)
 
     def snapshot(self) -> Telemetry:

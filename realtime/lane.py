@@ -207,13 +207,14 @@ class Lane:
 
     def warm_up(self, frames: int = 8) -> float:
         """Run frames of noise, then begin anew; the longest that one took, in seconds."""
-        noise = np.random.default_rng(0).standard_normal((self.channels, self.hop + self.seat)).astype(np.float32) * 0.1
+        waits = self.resampler.latency if self.resampler else 0
+        noise = np.random.default_rng(0).standard_normal((self.channels, self.hop + waits)).astype(np.float32) * 0.1
+        self.process(noise)  # the first frame compiles and allocates
         worst = 0.0
-        for i in range(frames + 1):
+        for _ in range(frames):
             started = time.perf_counter()
-            self.process(noise[:, : self.wanted + (self.resampler.latency if self.resampler else 0)])
-            if i:  # the first compiles and allocates
-                worst = max(worst, time.perf_counter() - started)
+            self.process(noise[:, : self.wanted])
+            worst = max(worst, time.perf_counter() - started)
         self.reset()
         return worst
 

@@ -53,12 +53,12 @@ class Limiter:
         joined = np.concatenate([self._late, audio], axis=1)
         self._late = joined[:, audio.shape[1] :].copy()
         out = joined[:, : audio.shape[1]]
-        if not self.on:
-            return out
         peaks = np.abs(audio).max(axis=0, initial=0.0)
         if peaks.max(initial=0.0) <= 1.0 and self._held.min() == 1.0 == self._needs.min():
             return out  # nothing to limit: gains of exactly 1
         gains = np.empty(peaks.shape[0])
         self._gain = _gains(peaks, self._needs, self._held, self._gain, self._release, gains)
+        if not self.on:
+            return out  # the gains are kept up, for when it is switched on
         limited = np.clip(out * gains.astype(np.float32), -1.0, 1.0)  # the product may round up by one bit
         return np.where(gains < 1.0, limited, out)

@@ -72,13 +72,17 @@ class Link:
         return bool(self.process.is_alive() if self.process else self.thread and self.thread.is_alive())
 
     def release(self) -> None:
-        """Have it let go of the timeline; its end is not waited for. Nothing while it loads: it would not hear."""
+        """Have it let go of the timeline, if need be by force. Nothing while it loads: it holds none."""
         if not self._listening:
             return
         with contextlib.suppress(BrokenPipeError, ConnectionResetError, EOFError, OSError):
             self.connection.send(Stop())
             if self.connection.poll(STOP_TIMEOUT_S):
                 self.connection.recv()
+                return
+        if self.process:  # it computes, and would write over what the next one writes
+            self.process.kill()
+            self.process.join()
 
     def stop(self) -> None:
         """Ask it to stop, and end it if it does not."""

@@ -98,11 +98,16 @@ def _stream(session: Session, engine: Engine, stopping: threading.Event) -> dict
         if session.card:
             view.say(str(session.card.found))
         _serve(session, engine, view, at_end)
-        recorder = Recorder(engine.timeline, session.record) if session.record else None
         tapes = Taping(engine, session.record) if session.record else None
+        recorder = Recorder(engine.timeline, session.record) if session.record else None
         driver = _driver(session, engine, limit, recorder)
         load = Load(engine)
-        driver.start()
+        try:
+            driver.start()
+        except BaseException:
+            if recorder:
+                recorder.finish(0)
+            raise
         try:
             _watch(session, engine, driver, recorder, view, load, stopping)
         finally:  # also when the terminal is gone

@@ -44,11 +44,20 @@ def play_tape(tape: Path, target: Path, codec: str, precision: str = "float32") 
 
 
 def _decoded(reader: TapeReader, outlet: Outlet) -> Iterator[Audio]:
-    header, due = reader.header, 0
+    """Every sample at its place: that of frame i begin at i * hop."""
+    header, due, given = reader.header, 0, 0
     for frame in reader:
-        if frame.index != due:
+        if frame.index < due:
+            continue
+        if frame.index > due:
             outlet.reset()
-            lost = max(0, frame.index - due) * header.hop
-            yield np.zeros((header.channels, lost), np.float32)
+            yield np.zeros((header.channels, frame.index * header.hop - given), np.float32)
+            given = frame.index * header.hop
         due = frame.index + 1
-        yield outlet.finish(outlet.decoder.decode(frame, outlet.controls))
+        audio = outlet.finish(outlet.decoder.decode(frame, outlet.controls))
+        given += audio.shape[1]
+        yield audio
+    while given < due * header.hop:  # what the limiter still holds; then silence, for want of a further frame
+        audio = outlet.finish(np.zeros((header.channels, header.hop), np.float32))[:, : due * header.hop - given]
+        given += audio.shape[1]
+        yield audio

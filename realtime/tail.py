@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from realtime.timeline import DRY, EPOCH, HEARD, WET, WET_END, Field, Timeline
+from realtime.timeline import BEFORE, CUT, DRY, EPOCH, HEARD, WET, WET_END, Field, Timeline
 
 RINGS = {"dry": DRY, "a": WET, "b": WET + 1, "monitor": HEARD}
 
@@ -61,8 +61,12 @@ class Tail:
             return self.position, self.position
         end = timeline.load(WET_END[self._slot])
         start = timeline.load(EPOCH[self._slot])
-        if start != self._run_start and self.position < self._run_end:
-            return self._run_end, self.position  # finish the old run first
+        if start != self._run_start:
+            cut = timeline.load(CUT[self._slot])
+            if timeline.load(BEFORE[self._slot]) == self._run_start and timeline.load(EPOCH[self._slot]) == start:
+                self._run_end = max(self._run_end, cut)
+            if self.position < self._run_end:
+                return self._run_end, self.position  # finish the old run first
         self._run_start, self._run_end = start, end
         return max(start, end), start
 

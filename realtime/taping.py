@@ -25,6 +25,7 @@ class Taping:
         """Slots whose codec has no tokens get no tape. OSError if one cannot be written."""
         self.error: str | None = None
         self._engine = engine
+        self._last: dict[int, int] = {}  # per slot: the number of the frame written last
         self._slots = {p.slot: p for p in engine.playing if p.spec.tokens}
         self._writers = {
             slot: TapeWriter(directory / f"{SLOTS[slot]}.tape", self._header(playing))
@@ -50,9 +51,13 @@ class Taping:
             self._close(event.slot)
         if not isinstance(event, Encoded) or event.slot not in self._writers:
             return
+        number = self._number(event)
+        if number <= self._last.get(event.slot, -1):  # a worker that took over lets its codec run in
+            return
+        self._last[event.slot] = number
         tokens = np.empty(0, np.int32) if event.tokens is None else event.tokens
         try:
-            self._writers[event.slot].write(Frame(self._number(event), tokens, event.latent, event.bits))
+            self._writers[event.slot].write(Frame(number, tokens, event.latent, event.bits))
         except (OSError, CodecError) as error:
             self.error = f"the tape of slot {SLOTS[event.slot].upper()} ends here ({error})"
             self._close(event.slot)

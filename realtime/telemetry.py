@@ -24,6 +24,9 @@ _RECORD = np.dtype(
 )
 
 
+TRIES = 100  # a record that stays unfinished is a dead worker's; it is taken as it is
+
+
 @dataclass(frozen=True)
 class Telemetry:
     """A snapshot."""
@@ -38,7 +41,8 @@ class Telemetry:
 def publish(timeline: Timeline, snapshot: Telemetry) -> None:
     """Write the record. Worker only."""
     record = timeline.telemetry[: _RECORD.itemsize].view(_RECORD)
-    record["sequence"] += 1
+    begun = int(record["sequence"][0]) | 1  # odd, also after a worker that died in here
+    record["sequence"] = begun
     record["frames"], record["bitrate"], record["load"] = snapshot.frames, snapshot.bitrate, snapshot.load
     record["resyncs"], record["bad_samples"] = snapshot.resyncs, snapshot.bad_samples
     record["sequence"] += 1
@@ -47,16 +51,17 @@ def publish(timeline: Timeline, snapshot: Telemetry) -> None:
 def read(timeline: Timeline) -> Telemetry:
     """The latest snapshot. Any thread or process."""
     record = timeline.telemetry[: _RECORD.itemsize].view(_RECORD)
-    while True:
+    for _ in range(TRIES):
         copy = record.copy()[0]
         if copy["sequence"] % 2 == 0 and copy["sequence"] == record["sequence"][0]:
-            return Telemetry(
-                frames=(int(copy["frames"][0]), int(copy["frames"][1])),
-                bitrate=(float(copy["bitrate"][0]), float(copy["bitrate"][1])),
-                load=(float(copy["load"][0]), float(copy["load"][1]), float(copy["load"][2])),
-                resyncs=int(copy["resyncs"]),
-                bad_samples=int(copy["bad_samples"]),
-            )
+            break
+    return Telemetry(
+        frames=(int(copy["frames"][0]), int(copy["frames"][1])),
+        bitrate=(float(copy["bitrate"][0]), float(copy["bitrate"][1])),
+        load=(float(copy["load"][0]), float(copy["load"][1]), float(copy["load"][2])),
+        resyncs=int(copy["resyncs"]),
+        bad_samples=int(copy["bad_samples"]),
+    )
 
 
 class LoadMeter:

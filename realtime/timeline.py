@@ -17,6 +17,7 @@ made. This module knows nothing of codecs, devices or threads.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import mmap
 import os
 import sys
@@ -79,8 +80,12 @@ class Field(IntEnum):
     BEAT = 81  # monotonic clock, ns
     EPOCH_A = 96  # wet A is valid from here ...
     WET_END_A = 97  # ... to below here
+    BEFORE_A = 98  # the epoch before this one ...
+    CUT_A = 99  # ... and where that run ended
     EPOCH_B = 112
     WET_END_B = 113
+    BEFORE_B = 114
+    CUT_B = 115
     # control
     GAIN_DRY = 128  # gains in units of 1 / GAIN_ONE
     GAIN_A = 129
@@ -93,7 +98,15 @@ class Field(IntEnum):
 GAIN_ONE = 1 << 20
 EPOCH = (Field.EPOCH_A, Field.EPOCH_B)
 WET_END = (Field.WET_END_A, Field.WET_END_B)
+BEFORE = (Field.BEFORE_A, Field.BEFORE_B)
+CUT = (Field.CUT_A, Field.CUT_B)
 MISS_KINDS = {"late": Field.LATE, "stalled": Field.STALLED, "died": Field.DIED, "xrun": Field.XRUNS}
+
+
+def layout() -> str:
+    """A short name for the header's fields and the unit of gains; another one for others."""
+    facts = repr([(field.name, int(field)) for field in Field] + [GAIN_ONE])
+    return hashlib.sha256(facts.encode()).hexdigest()[:12]
 
 
 class TimelineError(Exception):

@@ -18,7 +18,7 @@ from models.codec import Audio
 from realtime.lane import Lane, Outlet
 from realtime.news import Applied, Began, Change, Encoded, Trouble
 from realtime.telemetry import LoadMeter, Telemetry, publish
-from realtime.timeline import DRY, EPOCH, WET, WET_END, Field, Timeline
+from realtime.timeline import BEFORE, CUT, DRY, EPOCH, WET, WET_END, Field, Timeline
 
 POLL_S = 0.0005
 OFFLINE_POLL_S = 0.00005
@@ -61,6 +61,7 @@ class Worker:
                 self._take_over(place)
         self._beat()
         timeline.store(Field.ENGINE, engine)
+        self._engine = engine
 
     def step(self) -> bool:
         """Do the most urgent frame; False if none is complete yet. Never waits."""
@@ -182,23 +183,33 @@ class Worker:
                 self._tell_began(place.lane, slot, epoch)
         for slot in place.written:
             place.written[slot] = place.publish_from[slot] = epoch
-            self.timeline.store(EPOCH[slot], epoch)  # before the end, which the host side reads first
+            self._store_epoch(slot, epoch)
             self.timeline.store(WET_END[slot], epoch)
+
+    def _store_epoch(self, slot: int, epoch: int) -> None:
+        """Before the new end, which others read first; and what the last run came to, for who has not seen it."""
+        timeline = self.timeline
+        timeline.store(BEFORE[slot], timeline.load(EPOCH[slot]))
+        timeline.store(CUT[slot], timeline.load(WET_END[slot]))
+        timeline.store(EPOCH[slot], epoch)
 
     def _take_over(self, place: _Place) -> None:
         """Go on where the worker before ended, if that has yet to be played; else from now."""
         timeline, lane = self.timeline, place.lane
         ends = {slot: timeline.load(WET_END[slot]) for slot in place.written}
         dry_end = timeline.load(Field.DRY_END)
-        if min(ends.values()) < dry_end - timeline[Field.LATENCY]:
+        # as far back as a worker may lie, less what comes in until its first step
+        oldest = dry_end - self._capacity // 2 + self._capacity // 16
+        start = max(0, min(ends.values()) - RUN_IN_HOPS * lane.hop, oldest)
+        start = math.ceil(start / lane.seat) * lane.seat
+        if min(ends.values()) < max(start, dry_end - timeline[Field.LATENCY]):
             self._begin(place, dry_end)
             return
-        start = max(0, min(ends.values()) - RUN_IN_HOPS * lane.hop, dry_end - self._capacity // 2)
         lane.reset()
-        place.taken = lane.origin = start // lane.seat * lane.seat
+        place.taken = lane.origin = start
         for slot, end in ends.items():
             place.written[slot], place.publish_from[slot] = place.taken, end
-            timeline.store(EPOCH[slot], end)
+            self._store_epoch(slot, end)
             self._tell_began(lane, slot, end)
 
     def _tell_began(self, lane: Lane, slot: int, start: int) -> None:
@@ -228,4 +239,5 @@ class Worker:
     def finish(self) -> None:
         """Leave the last telemetry, and say that no engine is here any more."""
         publish(self.timeline, self.snapshot())
-        self.timeline.store(Field.ENGINE, 0)
+        if self.timeline.load(Field.ENGINE) == self._engine:  # nobody has taken over
+            self.timeline.store(Field.ENGINE, 0)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from realtime.timeline import GAIN_ONE, Field, Timeline
+from realtime.timeline import BEFORE, CUT, GAIN_ONE, Field, Timeline
 
 F32 = np.float32
 
@@ -87,6 +87,9 @@ class HostReference:
             return
         for slot, (end, epoch) in enumerate([(Field.WET_END_A, Field.EPOCH_A), (Field.WET_END_B, Field.EPOCH_B)]):
             start, old_end = self.runs[slot]
+            if t[epoch] != start and t[BEFORE[slot]] == start:
+                old_end = max(old_end, t[CUT[slot]])
+                self.runs[slot] = (start, old_end)
             if t[epoch] != start and t[epoch] == old_end < t[end]:
                 self.was_full[slot] = False
             if t[epoch] == start or old_end <= k:

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from realtime.callback import HostSide, misses, process
-from realtime.timeline import EPOCH, FADE, GAIN_ONE, WET, WET_END, Field, Timeline
+from realtime.timeline import BEFORE, CUT, EPOCH, FADE, GAIN_ONE, WET, WET_END, Field, Timeline
 from tests.host_reference import HostReference
 
 L = 700
@@ -37,12 +37,18 @@ class FakeEngine:
     def restart(self, slot: int) -> None:
         """Go on from now, as a worker does that fell behind or was replaced."""
         self.at[slot] = max(self.timeline[Field.DRY_END], self.at[slot])
+        self._say_what_was(slot)
         self.timeline.store(EPOCH[slot], self.at[slot])
         self.timeline.store(WET_END[slot], self.at[slot])
 
     def take_over(self, slot: int) -> None:
         """Go on where the last run ends."""
+        self._say_what_was(slot)
         self.timeline.store(EPOCH[slot], self.at[slot])
+
+    def _say_what_was(self, slot: int) -> None:
+        self.timeline.store(BEFORE[slot], self.timeline[EPOCH[slot]])
+        self.timeline.store(CUT[slot], self.timeline[WET_END[slot]])
 
     def write(self, slot: int, count: int, *, flip: bool = False) -> None:
         count = min(count, self.timeline[Field.DRY_END] - self.at[slot])
@@ -199,6 +205,20 @@ def test_a_run_that_begins_where_the_last_one_ended_is_no_miss(timeline: Timelin
             engine.take_over(1)
         engine.write(0, 5000)
         engine.write(1, 5000)
+    host.finish()
+    assert sum(misses(timeline).values()) == 0
+    assert timeline[Field.MISSED] == 0
+
+
+def test_what_a_run_brought_last_is_played_though_the_next_began_before_anyone_looked(timeline: Timeline) -> None:
+    host, engine = HostSide(timeline), FakeEngine(timeline)
+    for number in range(60):
+        play(host, noise(100))
+        engine.write(0, 5000)
+        engine.write(1, 5000)
+        if number == 30:  # both within one block
+            engine.take_over(0)
+            engine.take_over(1)
     host.finish()
     assert sum(misses(timeline).values()) == 0
     assert timeline[Field.MISSED] == 0

@@ -57,3 +57,5 @@ def test_switched_off_it_still_delays() -> None:
     limiter, x = Limiter(48_000, 2), noise(1000, 5.0)
     limiter.on = False
     assert np.array_equal(limiter.process(x)[:, LOOKAHEAD:], x[:, :-LOOKAHEAD])
+    limiter.on = True
+    assert np.abs(limiter.process(x)).max() <= 1.0

@@ -109,7 +109,8 @@ def test_the_header_is_where_the_plug_in_expects_it() -> None:
         "DRY_END": 128, "STREAM": 256, "OFFLINE": 264,
         "PLAYED_END": 384, "BLOCKS": 392, "LATE": 400, "STALLED": 408, "DIED": 416, "MISSED": 424, "HOLE": 432,
         "XRUNS": 440, "MAX_NS": 448,
-        "ACK": 512, "ENGINE": 640, "BEAT": 648, "EPOCH_A": 768, "WET_END_A": 776, "EPOCH_B": 896, "WET_END_B": 904,
+        "ACK": 512, "ENGINE": 640, "BEAT": 648, "EPOCH_A": 768, "WET_END_A": 776, "BEFORE_A": 784,
+        "CUT_A": 792, "EPOCH_B": 896, "WET_END_B": 904, "BEFORE_B": 912, "CUT_B": 920,
         "GAIN_DRY": 1024, "GAIN_A": 1032, "GAIN_B": 1040, "FILL": 1048, "PARAM_AT": 1152, "PARAM": 1280,
     }  # fmt: skip
 

@@ -218,3 +218,35 @@ def test_a_worker_that_takes_over_in_time_leaves_no_hole(timeline: Timeline) -> 
     assert same[seam + 256 + 256 :].all()  # the new run is taken up at a block
     assert sum(misses(timeline).values()) == 0
     assert timeline[Field.MISSED] == 0
+
+
+@pytest.mark.parametrize("rate", [48_000, 44_100])
+def test_a_long_hop_is_taken_over_as_well(rate: int) -> None:
+    """CoDiCodec's shape: two hops of run-in are half a ring, and blocks come in before the first step."""
+    timeline = Timeline.create(rate=rate, latency=40_000, max_block=512)
+    try:
+        host = HostSide(timeline)
+        names = ("pcm:hop=32768,lookahead=1024,rate=48000", "pcm")
+        worker: Worker | None = Worker(timeline, lanes_of(*names, rate=rate))
+        seam = 0
+        for at, _ in play(host, noise(300_000), [512], None):
+            if not seam and at > 150_000:
+                seam = at
+                worker = Worker(timeline, lanes_of(*names, rate=rate), engine=2)
+            elif worker:
+                run_worker(worker)
+        assert sum(misses(timeline).values()) == 0
+        assert worker is not None
+        assert worker.snapshot().resyncs == 0
+    finally:
+        timeline.close()
+
+
+def test_readers_of_telemetry_survive_a_worker_that_died_while_writing(timeline: Timeline) -> None:
+    told = telemetry.Telemetry(frames=(3, 4))
+    telemetry.publish(timeline, told)
+    timeline.telemetry[:8].view(np.int64)[0] += 1  # killed in the middle
+    assert telemetry.read(timeline) == told
+    telemetry.publish(timeline, replace(told, frames=(5, 6)))
+    assert telemetry.read(timeline).frames == (5, 6)
+    assert timeline.telemetry[:8].view(np.int64)[0] % 2 == 0
