@@ -23,7 +23,7 @@ def main(argv: Sequence[str]) -> None:
     """Measure one part, or host and worker, which take seconds."""
     parser = Parser(prog="verdigris bench")
     parser.add_argument(
-        "part", nargs="*", choices=(*PARTS, "table", []), default=[], help="what to measure (host, worker)"
+        "part", nargs="*", type=_part, metavar="PART", help=f"what to measure: {', '.join(PARTS)}, table (host, worker)"
     )
     parser.add_argument("--minutes", type=_length, default=60.0, help="length of the rendered file")
     parser.add_argument("--seconds", type=_length, default=10.0, help="length of each latency measurement")
@@ -35,6 +35,12 @@ def main(argv: Sequence[str]) -> None:
         return
     rows = [row for part in arguments.part or ("host", "worker") for row in PARTS[part](arguments)]
     show(rows, as_json=arguments.json)
+
+
+def _part(text: str) -> str:
+    if text not in (*PARTS, "table"):
+        raise argparse.ArgumentTypeError(f"{text} is not one of {', '.join(PARTS)}, table")
+    return text
 
 
 def _length(text: str) -> float:

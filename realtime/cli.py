@@ -92,9 +92,15 @@ def build_parser() -> Parser:
         "(default device if there is one and no --input, else clock)",
     )
     _add_card(live)
-    live.add_argument("--input", type=Path, metavar="FILE", help="what to play (default: the demo clip, looped)")
+    live.add_argument(
+        "--input", type=Path, metavar="FILE", help="what to play, once (default: the demo clip, over and over)"
+    )
     _add_flags(live, "monitor", "latency", "rate", "precision")
-    live.add_argument("--block", metavar="N", help=f"samples handed over at once, or random {_default('block')}")
+    live.add_argument(
+        "--block",
+        metavar="N",
+        help=f"samples handed over at once, or random (1 to 1024, for tests) {_default('block')}",
+    )
     live.add_argument("--seconds", metavar="N", help="stop after so many seconds")
     live.add_argument("--record", type=Path, metavar="DIR", help="write input, a, b and monitor as WAV there")
     live.add_argument("--report", type=Path, metavar="FILE", help="write a JSON report at the end")
@@ -105,14 +111,16 @@ def build_parser() -> Parser:
     render = commands.add_parser("render", help="put a file through a codec")
     render.add_argument("input", type=Path)
     render.add_argument("output", type=Path, help="a float32 WAV, as long as the input")
-    render.add_argument("--codec", default="opus:24", metavar="CODEC")
-    render.add_argument("--path", choices=("continuous", "discrete"))
+    render.add_argument("--codec", default="opus:24", metavar="CODEC", help="as in live, or vorbis:N (default opus:24)")
+    render.add_argument("--path", choices=("continuous", "discrete"), help="of a network (default continuous)")
     render.add_argument("--mode", choices=MODES, default=MODES[0], help="parallel: all frames of the file together")
     _add_flags(render, "precision")
     render.add_argument("--tokens", type=Path, metavar="FILE", help="write the frames to a tape as well")
-    render.add_argument("--steps", metavar="N", default=PARAMETERS["a.steps"].default)
-    render.add_argument("--seed", metavar="N", default=PARAMETERS["a.seed"].default)
-    render.add_argument("--json", action="store_true")
+    for name in ("steps", "seed"):
+        row = PARAMETERS[f"a.{name}"]
+        help_ = f"of a network's decoding: {row.allowed} {_default(row.name)}"
+        render.add_argument(f"--{name}", metavar="N", default=row.default, help=help_)
+    render.add_argument("--json", action="store_true", help="say what was done as JSON")
 
     play = commands.add_parser("play", help="decode a tape")
     play.add_argument("tape", type=Path)
@@ -164,7 +172,9 @@ def _add_flags(parser: argparse.ArgumentParser, *names: str) -> None:
         row = PARAMETERS[name]
         default = _default(name) if name != "rate" or "plan" in parser.prog else "(default the file's)"
         parser.add_argument(
-            f"--{name}", metavar="N" if row.low is not None else "PATH", help=f"{row.help}: {row.allowed} {default}"
+            f"--{name}",
+            metavar="N" if row.low is not None else name.upper(),
+            help=f"{row.help}: {row.allowed} {default}",
         )
 
 

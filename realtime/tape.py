@@ -78,7 +78,8 @@ class TapeHeader:
         """The header of a recording of this codec; CodecError if it has nothing of this kind to record."""
         have = {"tokens": spec.tokens > 0, "latents": 0 not in spec.latent}
         if not have.get(kind, False):
-            raise CodecError(f"{spec.name} has no {kind} to record; it has {[k for k in KINDS if have[k]]}.")
+            other = " and ".join(k for k in KINDS if have[k]) or "neither tokens nor latents"
+            raise CodecError(f"{spec.name} has no {kind} to record; it has {other}. Pass a network, such as nano.")
         noise = float(np.float32(context_noise))
         return cls(
             kind, spec.sample_rate, spec.channels, spec.hop, spec.lookahead, latency, spec.tokens, spec.cardinality,
