@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from models.load import split_path
 from realtime.engine import Engine
 from realtime.params import PARAMETERS
 from realtime.timeline import SLOTS, WET_END, Field, Timeline
@@ -150,7 +151,8 @@ class Load:
                 lambda: engine.set(name, before),
                 f"{name} {before} → {before - 1}",
             )
-        b = engine.settings.b
+        codec = engine.values["b.codec"]  # what plays now, not what the stream began with
+        b = None if codec == "off" else split_path(codec)
         resting = any(rung.words == REST for rung in self._ladder.taken)
         if b is None or resting or len(used) < len(SLOTS):
             return None

@@ -20,6 +20,7 @@ class FakeEngine:
     def __init__(self, timeline: Timeline, able: float) -> None:
         self.timeline, self.able, self.adapt = timeline, able, True
         self.settings = Settings(8000, 256, ("net", None), ("net", None))
+        self.values = {"b.codec": "net"}
         self.controls: dict[int, dict[str, Any]] = {}
         self.b = "net"
         self.done: list[str] = []
