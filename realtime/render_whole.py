@@ -56,7 +56,7 @@ def _parallel(codec: Codec, whole: WholeFile, job: Job, reader: Reader, path: st
     at_codec = _resampled(np.pad(given, ((0, 0), (0, pad))), rate, spec.sample_rate)
     late = np.pad(at_codec, ((0, 0), (spec.lookahead, 0)))  # keeps the sound out of the first frame's fade
     codes = whole.encode(late, path)
-    decoded = whole.decode(codes, "parallel", max(2, job.controls.steps), job.controls.seed)[:, spec.lookahead :]
+    decoded = whole.decode(codes, "parallel", job.controls.steps, job.controls.seed)[:, spec.lookahead :]
     wet = _resampled(decoded, spec.sample_rate, rate)
     limited = Limiter(rate, 2).process(np.pad(wet, ((0, 0), (0, LOOKAHEAD + total))))[:, LOOKAHEAD:]
     yield limited[:, :total]

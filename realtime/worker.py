@@ -35,7 +35,6 @@ class _Place:
         self.written = {outlet.slot: 0 for outlet in lane.outlets}  # input sample to write next
         self.publish_from = dict(self.written)  # what comes before belongs to the worker before
         self.load = LoadMeter()
-        self.began = 0
 
 
 class Worker:
@@ -53,7 +52,7 @@ class Worker:
         self._post = post
         self._groups: frozenset[str] = frozenset()
         self._places = [_Place(lane) for lane in lanes]
-        self._capacity, self._max_block = timeline[Field.CAPACITY], timeline[Field.MAX_BLOCK]
+        self._capacity = timeline[Field.CAPACITY]
         self._resyncs = 0
         self._told_ns = 0
         if timeline.load(Field.ACK) == timeline.load(Field.STREAM):  # another worker was here before

@@ -96,6 +96,10 @@ def test_parallel_rendering_has_the_inputs_length_at_its_rate(weights: str, tmp_
     assert main(["render", str(tmp_path / "clip.wav"), str(out), "--codec", weights, "--mode", "parallel"]) == 0
     assert soundfile.info(out).frames == 9_001
     assert soundfile.info(out).samplerate == 44_100
+    one = tmp_path / "one.wav"
+    clip = str(tmp_path / "clip.wav")
+    assert main(["render", clip, str(one), "--codec", weights, "--mode", "parallel", "--steps", "1"]) == 0
+    assert np.abs(read(one) - read(out)).max() > 1e-6, "one step is one step"
     assert np.abs(read(out)).max() > 0.001
 
 

@@ -235,3 +235,7 @@ def test_a_codec_is_swapped_while_playing_without_a_miss_or_a_shift(started: lis
     assert np.array_equal(played[4000:], x[: len(played) - 4000])
     missed = engine.misses()
     assert missed["died"] == missed["stalled"] == 0
+    wet, _ = soundfile.read(tmp_path / "a.wav", dtype="float32")  # dry equals wet here, so look at A itself
+    there = (wet == x[: len(wet)]).all(axis=1)
+    assert not wet[~there].any(), "what is not in place is silence"
+    assert there.mean() > 0.9
