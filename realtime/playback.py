@@ -12,6 +12,7 @@ from models.codec import Audio, CodecError, Controls
 from models.load import load
 from realtime.audiofile import Writer
 from realtime.lane import Outlet
+from realtime.signals import not_lost
 from realtime.tape import TapeReader, codec_hash
 
 
@@ -47,6 +48,7 @@ def _decoded(reader: TapeReader, outlet: Outlet) -> Iterator[Audio]:
     """Every sample at its place: that of frame i begin at i * hop."""
     header, due, given = reader.header, 0, 0
     for frame in reader:
+        not_lost()
         if frame.index < due:
             continue
         if frame.index > due:

@@ -19,6 +19,7 @@ from realtime.audiofile import AudioFileError, Reader, Writer, check
 from realtime.job import BLOCK, Job
 from realtime.lane import Lane
 from realtime.render_whole import render_whole
+from realtime.signals import not_lost
 from realtime.tape import TapeHeader, TapeWriter, codec_hash
 from realtime.wholefile import WholeFile, same_file
 
@@ -70,6 +71,7 @@ def render_blocks(lane: Lane, blocks: Iterator[Audio], total: int) -> Iterator[t
             yield np.zeros((lane.channels, BLOCK), np.float32)
 
     for block in fed():
+        not_lost()
         for _, audio in lane.process(block):
             audio = audio[:, : total - done]
             done += audio.shape[1]

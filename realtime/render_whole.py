@@ -18,6 +18,7 @@ from realtime.audiofile import Reader, Writer, check
 from realtime.job import BLOCK, Job
 from realtime.limiter import LOOKAHEAD, Limiter
 from realtime.resample import Resampler
+from realtime.signals import not_lost
 
 
 def render_whole(job: Job, progress: Callable[[float], None]) -> dict[str, Any]:
@@ -74,6 +75,7 @@ def _write(job: Job, reader: Reader, audio: Iterator[Audio], progress: Callable[
     try:
         with Writer(job.target, reader.rate, whole=True) as writer:
             for block in audio:
+                not_lost()
                 writer.write(block)
                 done += block.shape[1]
                 progress(done / total)

@@ -1,6 +1,7 @@
 """Signals that stop the program: Ctrl-C, SIGTERM, the terminal going away.
 
 The first one stops what is being done. Those after it are ignored, so that nothing breaks off the cleaning up.
+Libraries can swallow the KeyboardInterrupt (PyAV does, about once in forty): loops around them call `not_lost`.
 """
 
 from __future__ import annotations
@@ -15,14 +16,25 @@ from typing import Any
 STOPS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
+_raised = threading.Event()
+
+
 def raise_on_stop() -> None:
     """From now on the first of them raises KeyboardInterrupt. Does nothing outside the main thread."""
 
     def stop(*_: object) -> None:
         _handle(lambda *_: None)
+        _raised.set()
         raise KeyboardInterrupt
 
+    _raised.clear()
     _handle(stop)
+
+
+def not_lost() -> None:
+    """Raise KeyboardInterrupt again if it was raised and yet the program goes on. Main thread, in a loop's course."""
+    if _raised.is_set():
+        raise KeyboardInterrupt
 
 
 @contextmanager

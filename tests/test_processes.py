@@ -217,6 +217,25 @@ def test_a_signal_while_rendering_leaves_nothing(place: Path, start: Start, stop
     assert program.left() == set()
 
 
+def test_a_signal_that_a_library_swallows_stops_rendering_all_the_same(place: Path, start: Start) -> None:
+    swallow = (
+        "import os, signal, sys\n"
+        "from models import pcm\n"
+        "encode = pcm.PcmEncoder.encode\n"
+        "def swallowing(self, chunk):\n"
+        "    try: os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    except KeyboardInterrupt: pass\n"
+        "    return encode(self, chunk)\n"
+        "pcm.PcmEncoder.encode = swallowing\n"
+        "from realtime.cli import main\n"
+        "sys.exit(main(['render', 'in.wav', 'out.wav', '--codec', 'pcm']))\n"
+    )
+    soundfile.write(place / "in.wav", noise(RATE), RATE)
+    program = start([], [sys.executable, "-c", swallow])
+    assert program.end() == (1, "", "verdigris: stopped\n")
+    assert program.left() == set()
+
+
 def test_a_worker_killed_while_loading_is_one_line(place: Path, start: Start) -> None:
     program = start(SLOW_TO_LOAD)
     os.kill(program.worker(), signal.SIGKILL)
