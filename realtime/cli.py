@@ -106,7 +106,11 @@ def build_parser() -> Parser:
     live.add_argument("--report", type=Path, metavar="FILE", help="write a JSON report at the end")
     live.add_argument("--adapt", action="store_const", const="on", help=PARAMETERS["adapt"].help)
     live.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="set any parameter")
-    live.add_argument("--osc", metavar="PORT|off", help="serve OSC there (default 9130; with driver file off)")
+    live.add_argument(
+        "--osc",
+        metavar="PORT|off",
+        help="serve OSC there, and the window by it (default 9130; 0: any free port; with driver file off)",
+    )
 
     render = commands.add_parser("render", help="put a file through a codec")
     render.add_argument("input", type=Path)

@@ -217,7 +217,9 @@ def _osc_port(arguments: argparse.Namespace) -> int | None:
     if given is None or given == "off":
         return None if given or arguments.driver == "file" else PORT
     if not (given.isascii() and given.isdecimal() and int(given) <= 65_535):
-        raise ParameterError(f'--osc "{given}" is not allowed. Pass a port from 1 to 65535, or off.')
+        raise ParameterError(
+            f'--osc "{given}" is not allowed. Pass a port from 1 to 65535, 0 for any free one, or off.'
+        )
     return int(given)
 
 

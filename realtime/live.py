@@ -19,8 +19,8 @@ from realtime.drivers.loop import LoopDriver, Source
 from realtime.engine import Engine, Settings
 from realtime.load import Load
 from realtime.osc.service import OscService
-from realtime.osc.transport import OscError
 from realtime.recorder import Recorder, recording_directory
+from realtime.sessions import PLAYING, SessionFile
 from realtime.signals import stop_event
 from realtime.taping import Taping
 from realtime.timeline import Field
@@ -60,10 +60,16 @@ def play(session: Session) -> dict[str, Any]:
             at_end.enter_context(recording_directory(session.record, played))
         if session.report:
             WholeFile(session.report).discard()  # to hear now if it cannot be written
+        file = at_end.enter_context(contextlib.closing(_announced(session))) if session.osc is not None else None
         engine = _started(session)
         stopping = at_end.enter_context(stop_event())
         at_end.callback(engine.close)
-        return _stream(session, engine, stopping)
+        return _stream(session, engine, stopping, file)
+
+
+def _announced(session: Session) -> SessionFile:
+    slots = [slot for slot in (session.settings.a, session.settings.b) if slot]
+    return SessionFile(session.driver, tuple(":".join(filter(None, slot)) for slot in slots))
 
 
 def _started(session: Session) -> Engine:
@@ -78,7 +84,7 @@ def _started(session: Session) -> Engine:
     return engine
 
 
-def _stream(session: Session, engine: Engine, stopping: threading.Event) -> dict[str, Any]:
+def _stream(session: Session, engine: Engine, stopping: threading.Event, file: SessionFile | None) -> dict[str, Any]:
     for remark in engine.remarks:
         print(remark)
     if engine.warm_up_load >= 1.0:
@@ -97,13 +103,20 @@ def _stream(session: Session, engine: Engine, stopping: threading.Event) -> dict
         view.monitor = engine.values["monitor"]
         if session.card:
             view.say(str(session.card.found))
-        _serve(session, engine, view, at_end)
+        if session.osc is not None and file:
+            service = OscService(
+                engine, session.osc, device=session.driver, facts=lambda: _driver_facts(session, engine), say=view.say
+            )
+            at_end.callback(service.stop)
+            file.update(port=service.osc.port)
         tapes = Taping(engine, session.record) if session.record else None
         recorder = Recorder(engine.timeline, session.record) if session.record else None
         driver = _driver(session, engine, limit, recorder)
         load = Load(engine)
         try:
             driver.start()
+            if file:
+                file.update(state=PLAYING, timeline=str(engine.timeline.path))
         except BaseException:
             if recorder:
                 recorder.finish(0)
@@ -134,14 +147,15 @@ def _stream(session: Session, engine: Engine, stopping: threading.Event) -> dict
     return report
 
 
-def _serve(session: Session, engine: Engine, view: View, at_end: contextlib.ExitStack) -> None:
-    """OSC while the stream plays, if it is wanted; a port that is taken is said, and nothing else changes."""
-    if session.osc is not None:
-        try:
-            service = OscService(engine, session.osc, device=session.driver, say=view.say)
-            at_end.callback(service.stop)
-        except OscError as error:
-            view.say(str(error))
+def _driver_facts(session: Session, engine: Engine) -> dict[str, Any]:
+    """Flat, for OSC."""
+    facts: dict[str, Any] = {"driver": session.driver, "sample_rate": engine.settings.rate, "block": session.block}
+    if isinstance(session.source, Reader):
+        facts["input"] = str(session.source.path)
+    for name, value in (session.card.facts if session.card else {}).items():
+        nested = value.items() if isinstance(value, dict) else ()
+        facts |= {f"{name}.{kind}": count for kind, count in nested} if nested else {name: value}
+    return {name: value for name, value in facts.items() if value is not None and not isinstance(value, dict)}
 
 
 def _driver(session: Session, engine: Engine, limit: int | None, recorder: Recorder | None) -> Driver:

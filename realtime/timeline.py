@@ -25,11 +25,10 @@ import tempfile
 import uuid
 from enum import IntEnum
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
-
-from realtime import atomic
 
 try:
     import fcntl
@@ -121,6 +120,8 @@ def capacity_for(latency: int, rate: int, max_block: int) -> int:
 class Timeline:
     """The mapped file, seen by either side. `create` makes and owns one; `attach` opens one by its path."""
 
+    _ACCESS = os.O_RDWR
+
     def __init__(self, path: Path, descriptor: int, *, owner: bool) -> None:
         self.path = path
         self.owner = owner
@@ -128,6 +129,9 @@ class Timeline:
         self._map = mmap.mmap(descriptor, os.fstat(descriptor).st_size)
         self.header: npt.NDArray[np.int64] = np.frombuffer(self._map, np.int64, HEADER_BYTES // 8)
         self._address = self.header.ctypes.data
+        from realtime import atomic  # numba takes half a second, and whoever only looks (view) needs none of it
+
+        self._atomic = atomic
 
     @classmethod
     def create(
@@ -169,10 +173,10 @@ class Timeline:
         return timeline
 
     @classmethod
-    def attach(cls, path: Path) -> Timeline:
+    def attach(cls, path: Path) -> Self:
         """Open a timeline that another process owns; TimelineError if it is none of ours or of another version."""
         try:
-            descriptor = os.open(path, os.O_RDWR)
+            descriptor = os.open(path, cls._ACCESS)
         except OSError as error:
             raise TimelineError(f"no timeline at {path} ({error.strerror}). Is its host still running?") from error
         if os.fstat(descriptor).st_size < HEADER_BYTES + TELEMETRY_BYTES:
@@ -194,11 +198,11 @@ class Timeline:
 
     def load(self, field: Field) -> int:
         """Acquire a counter."""
-        return int(atomic.load(self._address + 8 * field))
+        return int(self._atomic.load(self._address + 8 * field))
 
     def store(self, field: Field, value: int) -> None:
         """Release a counter."""
-        atomic.store(self._address + 8 * field, value)
+        self._atomic.store(self._address + 8 * field, value)
 
     @property
     def rings(self) -> npt.NDArray[np.float32]:
@@ -239,6 +243,24 @@ class Timeline:
         if self.owner:
             self.path.unlink(missing_ok=True)
         os.close(self._descriptor)
+
+
+class TimelineView(Timeline):
+    """A timeline for looking at only, from outside: nothing can be written, and numba is not needed.
+
+    Counters are read without acquire: on a machine that reorders reads, samples that were just written may be missing
+    from a picture.
+    """
+
+    _ACCESS = os.O_RDONLY
+
+    def __init__(self, path: Path, descriptor: int, *, owner: bool = False) -> None:
+        self.path, self.owner, self._descriptor = path, owner, descriptor
+        self._map = mmap.mmap(descriptor, os.fstat(descriptor).st_size, access=mmap.ACCESS_READ)
+        self.header = np.frombuffer(self._map, np.int64, HEADER_BYTES // 8)
+
+    def load(self, field: Field) -> int:
+        return int(self.header[field])
 
 
 def runtime_directory() -> Path:

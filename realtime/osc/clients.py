@@ -13,7 +13,17 @@ from dataclasses import dataclass, field
 LEASE_S = 10.0
 ERRORS_A_SECOND = 10
 MOST = 256
-GROUPS = {"params": 30.0, "meters": 30.0, "tokens": 0.0, "latents": 0.0, "status": 1.0, "clock": 0.0}  # Hz; 0: each
+EVERY_FRAME = 0.0
+GROUPS = {  # Hz
+    "params": 30.0,
+    "meters": 30.0,
+    "frames": EVERY_FRAME,
+    "tokens": EVERY_FRAME,
+    "latents": EVERY_FRAME,
+    "status": 1.0,
+    "clock": EVERY_FRAME,
+}
+OF_FRAMES = tuple(group for group, rate in GROUPS.items() if rate == EVERY_FRAME)
 RATES = (0.1, 240.0)  # Hz that may be asked for
 
 

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from realtime.osc import facts
 from realtime.osc.clients import GROUPS, Client
 from realtime.osc.packet import Message
 from realtime.osc.streams import status
 from realtime.params import PARAMETERS, ParameterError
+from realtime.timeline import SLOTS
 
 if TYPE_CHECKING:
     from realtime.osc.server import OscServer
@@ -37,8 +39,19 @@ def _status(server: OscServer, client: Client, args: tuple[Any, ...]) -> None:
 
 
 def _counts(server: OscServer, client: Client, args: tuple[Any, ...]) -> None:
-    pairs = [item for pair in server.counts().items() for item in pair]
-    server.tell(client, "/verdigris/counts", *pairs)
+    server.tell(client, "/verdigris/counts", *facts.pairs(server.counts()))
+
+
+def _codec(server: OscServer, client: Client, args: tuple[Any, ...]) -> None:
+    server.tell(client, "/verdigris/codec", *facts.pairs(facts.codec(server.engine, _text(args, "slot", SLOTS))))
+
+
+def _latency(server: OscServer, client: Client, args: tuple[Any, ...]) -> None:
+    server.tell(client, "/verdigris/latency/terms", *facts.pairs(facts.latency(server.engine)))
+
+
+def _device(server: OscServer, client: Client, args: tuple[Any, ...]) -> None:
+    server.tell(client, "/verdigris/device", *facts.pairs(server.facts()))
 
 
 def _sync(server: OscServer, client: Client, args: tuple[Any, ...]) -> None:
@@ -141,6 +154,20 @@ COMMANDS = {
             _status,
         ),
         Command("/verdigris/counts", "", "answers what became of all messages, as name and number", _counts),
+        Command(
+            "/verdigris/codec",
+            "slot",
+            "answers what slot a or b plays, as name and value: slot, name, path, sample_rate, channels, hop, "
+            "lookahead, tokens, cardinality, latent_count, latent_dims, paths, time_ordered",
+            _codec,
+        ),
+        Command(
+            "/verdigris/latency/terms",
+            "",
+            "answers the latency in samples and ms and the terms it is the sum of, as name and value",
+            _latency,
+        ),
+        Command("/verdigris/device", "", "answers what plays the stream, as name and value", _device),
         Command("/verdigris/sync", "id", "answers /verdigris/synced id, when all before it has been given on", _sync),
         Command("/verdigris/ping", "", "answers /verdigris/pong, and renews the lease as any message does", _ping),
         Command(

@@ -12,8 +12,9 @@ HEAD = f"""# Played by OSC
 Made by `verdigris osc > docs/osc.md`; change the tables in `realtime/params.py` and `realtime/osc/`, not this page.
 
 `verdigris live` listens on port {PORT} of this machine, UDP and TCP (SLIP, OSC 1.1). `--osc PORT` moves it, `--osc
-off` turns it off; a port that is taken is said and nothing else changes. Answers go to where the message came from,
-or to `/verdigris/osc/reply_port` if that is not 0 (Pd, TouchOSC).
+off` turns it off, and with it the window's way in; where the port is taken, that is said and any free one serves.
+Answers go to where the message came from, or to `/verdigris/osc/reply_port` if that is not 0 (Pd, TouchOSC).
+A session tells its port, and where its timeline is, in a file beside that (`realtime/sessions.py`).
 
 - **Set** with an argument, **get** without one; the answer has the same address. Choices are strings; a whole
   number names them by their place.
@@ -39,6 +40,8 @@ or to `/verdigris/osc/reply_port` if that is not 0 (Pd, TouchOSC).
 STREAMS = {
     "params": "each parameter at its own address, when it changes, whoever changed it",
     "meters": "`/verdigris/out/meters ,ffff`: peak of dry, A, B and what is heard, dBFS",
+    "frames": "`/verdigris/out/frame ,iiiff`: slot (0: A, 1: B), frame, the sample at which it is heard, bits, seconds; "
+    "its tokens and latents come after it",
     "tokens": "`/verdigris/out/tokens ,ii i…`: frame, part, up to 256 tokens of A; of B: `/verdigris/out/b/tokens`",
     "latents": "`/verdigris/out/latents ,ii f…`: frame, part, up to 256 values; of B: `/verdigris/out/b/latents`",
     "status": "`/verdigris/out/status`: the numbers of `/verdigris/status`, in its order",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import collections
 import threading
 import time
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
 from realtime.engine import Engine
@@ -48,11 +48,12 @@ class OscServer:
         host: str = HOST,
         *,
         device: str = "",
+        facts: Callable[[], Mapping[str, Any]] = dict,
         say: Callable[[str], None] = lambda line: None,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        """`say` gets lines for the console; `wall` is what timetags are compared with, Unix seconds."""
-        self.engine, self.device, self.dump = engine, device, 0
+        """`facts`: the driver's; `say` gets lines for the console; `wall`: what timetags are compared with, Unix s."""
+        self.engine, self.device, self.facts, self.dump = engine, device, facts, 0
         self._say, self._wall = say, wall
         self._transport = Transport(host, port)
         self.port = self._transport.port

@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from realtime.engine import Engine
 from realtime.osc.announce import Announcement
 from realtime.osc.query_server import QueryServer
 from realtime.osc.server import OscServer
+from realtime.osc.transport import OscError
 
 
 class OscService:
-    """OscError if the OSC port cannot be had; without OSCQuery it goes on, and says so."""
+    """A port that is taken is said, and any other one serves; without OSCQuery it goes on, and says so."""
 
-    def __init__(self, engine: Engine, port: int, *, device: str, say: Callable[[str], None]) -> None:
-        self.osc = OscServer(engine, port, device=device, say=say)
+    def __init__(
+        self,
+        engine: Engine,
+        port: int,
+        *,
+        device: str,
+        facts: Callable[[], Mapping[str, Any]],
+        say: Callable[[str], None],
+    ) -> None:
+        """As of OscServer. OscError if there is no port at all."""
+        try:
+            self.osc = OscServer(engine, port, device=device, facts=facts, say=say)
+        except OscError as error:
+            say(str(error))
+            self.osc = OscServer(engine, 0, device=device, facts=facts, say=say)
         self.query: QueryServer | None = None
         self._announcement: Announcement | None = None
         for query_port in (self.osc.port + 1, 0):  # the next one, else any

@@ -10,7 +10,7 @@ from typing import Any
 from realtime.console import peak_db
 from realtime.engine import Engine
 from realtime.news import Encoded
-from realtime.osc.clients import GROUPS, RATES, Client, Clients, Subscription
+from realtime.osc.clients import GROUPS, OF_FRAMES, RATES, Client, Clients, Subscription
 from realtime.osc.control import Tell
 from realtime.params import PARAMETERS
 from realtime.timeline import Field
@@ -75,7 +75,7 @@ class Streams:
         """A frame was made: pass it on."""
         if isinstance(event, Encoded):
             self._latest[event.slot] = event
-            for group in ("clock", "tokens", "latents"):
+            for group in OF_FRAMES:
                 for client, subscription in self._clients.subscribed(group):
                     self._send_frame(client, subscription, group, event, now)
 
@@ -86,15 +86,18 @@ class Streams:
         return found
 
     def _ask(self) -> None:
-        self._engine.stream(self._clients.groups() & {"clock", "tokens", "latents"})
+        self._engine.stream(self._clients.groups() & set(OF_FRAMES))
 
     def _send_frame(self, client: Client, subscription: Subscription, group: str, event: Encoded, now: float) -> None:
-        if group not in ("clock", "tokens", "latents") or (subscription.due > now > 0.0):
+        if group not in OF_FRAMES or (subscription.due > now > 0.0):
             return
         if event.slot == self._engine.playing[0].slot:  # the clock and the rate are the first slot's
             subscription.due = now + subscription.interval
             if group == "clock":
                 self._tell(client, "/verdigris/clock", event.frame, event.audible % SAMPLES, event.seconds)
+        if group == "frames":
+            audible = event.audible % SAMPLES
+            self._tell(client, "/verdigris/out/frame", event.slot, event.frame, audible, event.bits, event.seconds)
         values = event.tokens if group == "tokens" else event.latent if group == "latents" else None
         if values is None or not values.size:
             return

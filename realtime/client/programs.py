@@ -1,0 +1,59 @@
+"""Commands of ours, run beside a client and not as a part of it: an engine that outlives it, or a list it asks for."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from typing import Any
+
+LINE = 500  # bytes of what was said last
+
+
+@dataclass
+class _Running:
+    command: tuple[str, ...]
+    process: subprocess.Popen[bytes]
+    said: Any  # a file
+
+
+class Programs:
+    """One thread; nothing waits."""
+
+    def __init__(self) -> None:
+        self._running: list[_Running] = []
+
+    def start(self, *command: str) -> int:
+        """`verdigris` with this command, on its own: it outlives us, and its output needs no reader. Its pid."""
+        said = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the process
+        process = subprocess.Popen(
+            [sys.executable, "-m", "realtime.cli", *command],
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        self._running.append(_Running(command, process, said))
+        return process.pid
+
+    def is_running(self, command: str) -> bool:
+        """Whether one that was started with this command still runs, as of the last `ended`."""
+        return any(running.command[0] == command for running in self._running)
+
+    def ended(self) -> list[tuple[tuple[str, ...], bool, Any]]:
+        """Those that have ended since the last call: the command, whether it was well, and its JSON or last line."""
+        done = [running for running in self._running if running.process.poll() is not None]
+        self._running = [running for running in self._running if running not in done]
+        return [(r.command, r.process.returncode == 0, _said(r)) for r in done]
+
+
+def _said(running: _Running) -> Any:
+    with running.said as file:
+        file.seek(0)
+        text = file.read().decode("utf-8", "replace")
+    if running.process.returncode == 0 and "--json" in running.command:
+        return json.loads(text)
+    lines = text.strip().splitlines()
+    return lines[-1][-LINE:].removeprefix("verdigris: ") if lines else "it ended without a word"
