@@ -62,7 +62,7 @@ class CodecFacts:
 
     @property
     def levels(self) -> int:
-        """Steps of each dimension of a token, of finite scalar quantisation; 0 if tokens are names, or there are none."""
+        """Steps of each dimension of a token (finite scalar quantisation); 0 if tokens are names, or there are none."""
         return self._grid.levels if self._grid else 0
 
     def digits(self, tokens: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
