@@ -12,6 +12,7 @@ plain reference in `tests/` and the plug-in's C agree to the bit.
 
 A run is [epoch, wet_end) of a slot. A new epoch is taken up only when the old run has been played to its end, so a
 restart of the engine cuts nothing off; where the new run begins just there, nothing is missing and nothing is counted.
+A run that begins with the stream is there before it, as silence, so that sample 0 is wet already.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class State(IntEnum):
 
 
 # numba's cache looks at this file alone, and the fields are frozen into what it holds: when they change, so must this
-_LAYOUT = "3675edd56baf"
+_LAYOUT = "7afb43d6ceb3"
 assert layout() == _LAYOUT, f"the timeline's fields have changed: write {layout()} here"
 
 # numba freezes globals into the code; plain integers, since it knows no IntEnum arithmetic in all places
@@ -143,6 +144,8 @@ def _close_hole(header, state):  # type: ignore[no-untyped-def]
 @njit
 def _is_steady(header, state, first, size):  # type: ignore[no-untyped-def]
     """Whether no gain moves and both slots are, for the whole block, as present as they were."""
+    if first < 0:
+        return False
     for g in range(3):
         if state[_G + g] != header[_GAIN + g]:
             return False
@@ -165,7 +168,7 @@ def _play_steady(out, rings, state, n, first, mask):  # type: ignore[no-untyped-
         for i in range(size):
             slot, total = (first + i) & mask, np.float32(0.0)
             if state[_G]:
-                total = gain_dry * dry[slot] if first + i >= 0 else np.float32(0.0)
+                total = gain_dry * dry[slot]
             if state[_G + 1]:
                 total = total + gain_a * wet_a[slot] if state[_G] else gain_a * wet_a[slot]
             if state[_G + 2]:
@@ -187,8 +190,9 @@ def _play_ramped(out, rings, header, state, n, first, mask):  # type: ignore[no-
         absent = False
         for s in range(2):
             there = 0
-            if header[_SLOTS] >> s & 1 and k >= state[_RUN_START + s]:
-                there = min(max(state[_RUN_END + s] - k, 0), fade)
+            start, end = state[_RUN_START + s], state[_RUN_END + s]
+            if header[_SLOTS] >> s & 1 and end > start and (k >= start or start == 0):
+                there = min(max(end - k, 0), fade)
             state[_Q + s] = min(state[_Q + s] + 1, there)
             absent = absent or (state[_WAS_FULL + s] and state[_Q + s] < fade)
         missed += absent
@@ -199,7 +203,8 @@ def _play_ramped(out, rings, header, state, n, first, mask):  # type: ignore[no-
                 total = np.float32(state[_G]) * _GAIN_STEP * dry
             for s in range(2):
                 if state[_G + 1 + s]:
-                    wet = _present(dry, rings[1 + s, c, k & mask], state[_Q + s], fade, silent)
+                    wet = rings[1 + s, c, k & mask] if k >= 0 else np.float32(0.0)
+                    wet = _present(dry, wet, state[_Q + s], fade, silent)
                     wet = np.float32(state[_G + 1 + s]) * _GAIN_STEP * wet
                     # the first term is taken as it is: adding it to 0 would lose the sign of a zero
                     total = total + wet if state[_G] or (s == 1 and state[_G + 1]) else wet

@@ -25,14 +25,14 @@ from typing import Any
 from realtime import latency, telemetry
 from realtime.callback import HostSide, misses
 from realtime.link import EngineError, Link
+from realtime.mix import MIX, mix
 from realtime.news import Applied, Began, Change, Loaded, Taken, Trouble
 from realtime.params import PARAMETERS
 from realtime.service import Attach, Changes, Playing, Request, SetLimiter, Stream
 from realtime.telemetry import Telemetry
-from realtime.timeline import GAIN_ONE, SLOTS, Field, Timeline
+from realtime.timeline import SLOTS, Field, Timeline
 
 UNREAD = 32  # messages that the worker may have before it; what is set beyond that is held back, the last value wins
-GAINS = {"dry": (1, 0, 0), "a": (0, 1, 0), "b": (0, 0, 1), "delta": (1, -1, 0)}  # of dry, A, B
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ class Engine:
         with self._lock:
             self.values[name] = value
             slot_name, _, rest = name.partition(".")
-            if name in ("monitor", "gain"):
+            if name in MIX:
                 self._apply_monitor(name, ticket)
             elif name == "fill":
                 self.timeline.header[Field.FILL] = PARAMETERS["fill"].choices.index(value)
@@ -331,11 +331,9 @@ class Engine:
             begun = timeline.load(Field.DRY_END)
             if begun == timeline.load(Field.PLAYED_END):
                 break
-        one = round(GAIN_ONE * 10.0 ** (self.values["gain"] / 20.0))
-        for field, gain in zip(
-            (Field.GAIN_DRY, Field.GAIN_A, Field.GAIN_B), GAINS[self.values["monitor"]], strict=True
-        ):
-            timeline.header[field] = gain * one
+        gains = mix(*(self.values[name] for name in MIX))
+        for field, gain in zip((Field.GAIN_DRY, Field.GAIN_A, Field.GAIN_B), gains, strict=True):
+            timeline.header[field] = gain
         if ticket:
             # a block that began meanwhile may or may not have seen them; the one after it has
             at = timeline.load(Field.DRY_END)

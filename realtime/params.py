@@ -41,6 +41,8 @@ PARAMETERS: dict[str, Parameter] = {
             "monitor", str, "a", "block", "what is heard", choices=("dry", "a", "b", "delta"), path="monitor/path"
         ),
         Parameter("gain", float, 0.0, "block", "output gain", -60, 12, unit="dB", clamp=True, path="monitor/gain"),
+        Parameter("wet", float, 1.0, "block", "way from dry to what is heard", 0, 1, clamp=True, path="monitor/wet"),
+        Parameter("bypass", bool, False, "block", "hear dry, at its own level", path="monitor/bypass"),
         Parameter(
             "fill", str, "dry", "block", "what a hole is filled with", choices=("dry", "silence"), path="monitor/fill"
         ),

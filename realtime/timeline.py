@@ -36,7 +36,7 @@ except ImportError:  # Windows: no advisory locks, so nothing is swept there eit
     fcntl = None  # type: ignore[assignment]
 
 MAGIC = 0x5645524449475249  # "VERDIGRI"
-VERSION = 1
+VERSION = 2
 HEADER_BYTES = 4096
 TELEMETRY_BYTES = 4096
 RINGS = 4
@@ -58,8 +58,8 @@ class Field(IntEnum):
     LATENCY = 6  # L, samples
     MAX_BLOCK = 7  # samples; larger blocks are played in pieces
     FADE = 8  # samples
-    SLOTS = 9  # bit 0: slot A is in use, bit 1: slot B
-    STALL_NS = 10  # a heartbeat older than this is a stall
+    SLOTS = 9  # bit 0: slot A is in use, bit 1: slot B; of a plug-in written when codecs attach
+    STALL_NS = 10  # a heartbeat older than this is a stall; likewise
     # host side
     DRY_END = 16  # dry is valid below this
     STREAM = 32  # raised at each activation; output is void until ACK matches
@@ -73,6 +73,7 @@ class Field(IntEnum):
     HOLE = 54  # 0, or 1 + the kind of the hole that is open
     XRUNS = 55  # blocks the device or the clock lost
     MAX_NS = 56  # longest process() seen
+    BLOCK = 57  # a plug-in: the largest block that its host has handed over, or says it will
     # engine
     ACK = 64  # the stream the engine has reset for
     ENGINE = 80  # 0: absent; else counts the engines that have attached
@@ -90,11 +91,17 @@ class Field(IntEnum):
     GAIN_A = 129
     GAIN_B = 130
     FILL = 131  # what a hole is filled with: 0 aligned dry, 1 silence
-    PARAM_AT = 144  # input sample from which PARAM holds
-    PARAM = 160  # 16 float32 macros of a host, as bits
+    # what a plug-in's host automates (automation.py)
+    EVENT_END = 144  # events so far in this stream
+    PARAM = 160  # 16 float32 as bits: the values now, by port
+    # who serves inserts
+    CLAIM = 176  # monotonic clock, ns: somebody loads or plays codecs for this insert
+    NEEDED = 177  # 0, or the latency that the codecs need and LATENCY is less than
+    EVENT = 256  # EVENTS pairs: input sample, port << 32 | float32 bits
 
 
 GAIN_ONE = 1 << 20
+EVENTS = 128  # that are kept
 EPOCH = (Field.EPOCH_A, Field.EPOCH_B)
 WET_END = (Field.WET_END_A, Field.WET_END_B)
 BEFORE = (Field.BEFORE_A, Field.BEFORE_B)

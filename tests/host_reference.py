@@ -63,6 +63,7 @@ class HostReference:
         for slot in range(2):
             wet = np.empty_like(dry)
             t.read(1 + slot, int(k[0]), wet)
+            wet[:, k < 0] = 0
             terms.append((gains[1 + slot], self._filled(dry, wet, presence[slot], fade)))
         for gain, signal in terms:
             value = gain.astype(F32) * F32(1 / GAIN_ONE) * signal
@@ -103,8 +104,8 @@ class HostReference:
 
     def _presence(self, slot: int, k: np.ndarray, fade: int) -> np.ndarray:
         start, end = self.runs[slot]
-        cap = np.where(k >= start, np.clip(end - k, 0, fade), 0)
-        if not self.timeline[Field.SLOTS] >> slot & 1:
+        cap = np.where((k >= start) | (start == 0), np.clip(end - k, 0, fade), 0)
+        if end <= start or not self.timeline[Field.SLOTS] >> slot & 1:
             cap = np.zeros_like(cap)
         # q[i] = min(q[i-1] + 1, cap[i]), unrolled
         i = np.arange(len(k))

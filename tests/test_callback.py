@@ -140,6 +140,19 @@ def test_dry_is_the_input_latency_samples_later_bit_for_bit(timeline: Timeline) 
     assert not out[:L].any()
 
 
+@pytest.mark.parametrize("block", [1, 100, 255, 300])
+def test_a_stream_is_wet_from_its_first_sample(timeline: Timeline, block: int) -> None:
+    set_monitor(timeline, 0, 1, 0)
+    host, engine, x = HostSide(timeline), FakeEngine(timeline), noise(3000)
+    pieces = []
+    for i in range(0, 3000, block):
+        pieces.append(play(host, x[i : i + block]))
+        engine.write(0, 5000, flip=True)
+    out = np.concatenate(pieces)
+    assert not out[:L].any()
+    assert np.array_equal(out[L:], -x[:-L])
+
+
 def test_delta_of_an_exact_codec_is_digital_silence(timeline: Timeline) -> None:
     set_monitor(timeline, 1, -1, 0)
     host, x, engine = HostSide(timeline), noise(5000), FakeEngine(timeline)

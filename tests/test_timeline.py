@@ -102,21 +102,28 @@ def test_a_file_that_is_missing_or_too_short_is_refused(tmp_path: Path) -> None:
 
 def test_the_header_is_where_the_plug_in_expects_it() -> None:
     """Byte offsets are a protocol between processes; changing one needs a new VERSION."""
-    assert (MAGIC, VERSION, HEADER_BYTES, TELEMETRY_BYTES) == (0x5645524449475249, 1, 4096, 4096)
+    assert (MAGIC, VERSION, HEADER_BYTES, TELEMETRY_BYTES) == (0x5645524449475249, 2, 4096, 4096)
     assert {f.name: 8 * f for f in Field} == {
         "MAGIC": 0, "VERSION": 8, "SIZE": 16, "CHANNELS": 24, "CAPACITY": 32, "RATE": 40, "LATENCY": 48,
         "MAX_BLOCK": 56, "FADE": 64, "SLOTS": 72, "STALL_NS": 80,
         "DRY_END": 128, "STREAM": 256, "OFFLINE": 264,
         "PLAYED_END": 384, "BLOCKS": 392, "LATE": 400, "STALLED": 408, "DIED": 416, "MISSED": 424, "HOLE": 432,
-        "XRUNS": 440, "MAX_NS": 448,
+        "XRUNS": 440, "MAX_NS": 448, "BLOCK": 456,
         "ACK": 512, "ENGINE": 640, "BEAT": 648, "EPOCH_A": 768, "WET_END_A": 776, "BEFORE_A": 784,
         "CUT_A": 792, "EPOCH_B": 896, "WET_END_B": 904, "BEFORE_B": 912, "CUT_B": 920,
-        "GAIN_DRY": 1024, "GAIN_A": 1032, "GAIN_B": 1040, "FILL": 1048, "PARAM_AT": 1152, "PARAM": 1280,
+        "GAIN_DRY": 1024, "GAIN_A": 1032, "GAIN_B": 1040, "FILL": 1048, "EVENT_END": 1152, "PARAM": 1280,
+        "CLAIM": 1408, "NEEDED": 1416, "EVENT": 2048,
     }  # fmt: skip
 
 
 def test_fields_of_different_writers_share_no_cache_line() -> None:
-    writers = {"host": range(16, 64), "engine": range(64, 128), "control": range(128, 144), "macros": range(144, 176)}
+    writers = {
+        "host": range(16, 64),
+        "engine": range(64, 128),
+        "control": range(128, 144),
+        "macros": range(144, 176),
+        "claim": range(176, 192),
+    }
     for fields in writers.values():
         assert fields.start % 16 == 0  # 128 bytes
 

@@ -1,0 +1,166 @@
+#include "insert.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const Port insert_ports[PORTS] = {PORT_ROWS};
+static const int MIX[][3] = {MIX_ROWS};
+
+enum { MOST_LATENCY = 1 << 20, NORMAL_BLOCK = 4096, MOST_BLOCK = 1 << 16 };
+static const int64_t STALL_NS = 500000000; /* the engine writes its own */
+
+static void name_anew(Insert *x) {
+    unsigned char bytes[ID_CHARS / 2] = {0};
+    FILE *random = fopen("/dev/urandom", "rbe");
+    if (random) (void)!fread(bytes, sizeof bytes, 1, random), fclose(random);
+    for (int i = 0; i < ID_CHARS / 2; i++) snprintf(x->id + 2 * i, 3, "%02x", bytes[i]);
+}
+
+Insert *insert_new(double rate, int64_t max_block, int64_t block) {
+    Insert *x = calloc(1, sizeof *x);
+    if (!x) return NULL;
+    x->rate = llround(rate), x->block = block, x->place.descriptor = -1;
+    x->max_block = max_block < 1 ? NORMAL_BLOCK : max_block < MOST_BLOCK ? max_block : MOST_BLOCK;
+    x->latency = place_default_latency(x->rate);
+    for (int p = 0; p < PORTS; p++) x->values[p] = insert_ports[p].normal;
+    name_anew(x);
+    return x;
+}
+
+void insert_free(Insert *x) {
+    place_drop(&x->place);
+    free(x);
+}
+
+/* The smallest power of two as in capacity_for of realtime/timeline.py. */
+static int64_t capacity_for(int64_t latency, int64_t rate, int64_t max_block) {
+    int64_t capacity = 1, least = 2 * latency;
+    if (least < latency + 2 * max_block) least = latency + 2 * max_block;
+    if (least < rate) least = rate;
+    while (capacity < least) capacity *= 2;
+    return capacity;
+}
+
+/* A new timeline, empty, for an identity that nobody else has: a copied track brings its fellow's along. */
+static bool make_timeline(Insert *x) {
+    place_drop(&x->place);
+    if (place_id_is_taken(x->id)) name_anew(x);
+    int64_t capacity = capacity_for(x->latency, x->rate, x->max_block);
+    size_t size = HEADER_BYTES + TELEMETRY_BYTES + RINGS * CHANNELS * (size_t)capacity * sizeof(float);
+    if (!place_make(&x->place, x->id, size)) return false;
+    Field *h = x->place.memory;
+    x->host.h = h, x->host.rings = (float *)((char *)x->place.memory + HEADER_BYTES + TELEMETRY_BYTES);
+    set(h, F_VERSION, VERSION), set(h, F_SIZE, (int64_t)size), set(h, F_CHANNELS, CHANNELS);
+    set(h, F_CAPACITY, capacity), set(h, F_RATE, x->rate), set(h, F_LATENCY, x->latency);
+    set(h, F_MAX_BLOCK, x->max_block), set(h, F_FADE, FADE), set(h, F_STALL_NS, STALL_NS);
+    set(h, F_BLOCK, x->block), release(h, F_MAGIC, MAGIC);
+    return true;
+}
+
+static void apply_mix(Insert *x) {
+    const float *v = x->values;
+    const int *path = MIX[(int)v[P_MONITOR]];
+    int64_t one = (int64_t)floor(GAIN_ONE * pow(10.0, v[P_GAIN] / 20.0) + 0.5);
+    int64_t part = (int64_t)floor((double)one * v[P_WET] + 0.5);
+    bool bypass = v[P_BYPASS] > 0;
+    set(x->host.h, F_GAIN_DRY, bypass ? GAIN_ONE : path[0] * part + one - part);
+    set(x->host.h, F_GAIN_A, bypass ? 0 : path[1] * part);
+    set(x->host.h, F_GAIN_B, bypass ? 0 : path[2] * part);
+}
+
+/* Tell the engine of a value, with the sample that it is for; published with the samples. */
+static void tell(Insert *x, int port) {
+    Field *h = x->host.h;
+    uint32_t bits;
+    memcpy(&bits, &x->values[port], sizeof bits);
+    int64_t number = get(h, F_EVENT_END);
+    int event = F_EVENT + 2 * (int)(number % EVENTS);
+    set(h, event, x->host.s[S_POSITION]), set(h, event + 1, (int64_t)port << 32 | bits);
+    set(h, F_PARAM + port, bits);
+    release(h, F_EVENT_END, number + 1);
+}
+
+bool insert_activate(Insert *x) {
+    Field *h = x->place.memory;
+    int64_t needed = h ? get(h, F_NEEDED) : 0; /* an engine said so, and waits for this */
+    if (needed > x->latency && needed <= MOST_LATENCY) x->latency = needed;
+    bool same = h && strstr(x->place.path, x->id) && get(h, F_LATENCY) == x->latency;
+    if (!same && !make_timeline(x)) return false;
+    release(x->host.h, F_EVENT_END, 0);
+    apply_mix(x);
+    x->host.s[S_POSITION] = 0;
+    for (int p = 0; p < PORTS; p++) tell(x, p);
+    host_activate(&x->host); /* last, for it raises STREAM */
+    if (!same) place_publish(&x->place);
+    return x->active = true;
+}
+
+void insert_set(Insert *x, int port, float value) {
+    const Port *row = &insert_ports[port];
+    value = value > row->low ? value < row->high ? value : row->high : row->low; /* what is no number is the lowest */
+    if (row->whole) value = floorf(value + 0.5f);
+    if (value == x->values[port]) return;
+    x->values[port] = value;
+    if (!x->active) return;
+    tell(x, port);
+    if (port <= P_BYPASS) apply_mix(x);
+}
+
+void insert_offline(Insert *x, bool offline) {
+    if (x->active && get(x->host.h, F_OFFLINE) != offline) {
+        x->host.waiting_ns = 0;
+        set(x->host.h, F_OFFLINE, offline);
+    }
+}
+
+void insert_run(Insert *x, const float *const in[CHANNELS], float *const out[CHANNELS], int64_t size) {
+    if (!x->active) { /* no memory: the sound goes on */
+        for (int c = 0; c < CHANNELS; c++) memmove(out[c], in[c], (size_t)size * sizeof(float));
+        return;
+    }
+    Field *h = x->host.h;
+    int64_t begun = monotonic_ns();
+    if (size > get(h, F_BLOCK)) set(h, F_BLOCK, size);
+    host_process(&x->host, in, out, size, begun);
+    int64_t taken = monotonic_ns() - begun;
+    if (taken > get(h, F_MAX_NS)) set(h, F_MAX_NS, taken);
+}
+
+bool insert_engine(const Insert *x) {
+    if (!x->active || !acquire(x->host.h, F_ENGINE)) return false;
+    return acquire(x->host.h, F_ACK) == get(x->host.h, F_STREAM) &&
+           monotonic_ns() - acquire(x->host.h, F_BEAT) < get(x->host.h, F_STALL_NS);
+}
+
+int64_t insert_holes(const Insert *x) {
+    return x->active ? get(x->host.h, F_LATE) + get(x->host.h, F_STALLED) + get(x->host.h, F_DIED) : 0;
+}
+
+void insert_save(const Insert *x, char text[STATE_CHARS]) {
+    int at = snprintf(text, STATE_CHARS, "1 %s %lld", x->id, (long long)x->latency);
+    for (int p = 0; p < PORTS; p++) {
+        uint32_t bits; /* not as decimals: a host's locale would put commas in them */
+        memcpy(&bits, &x->values[p], sizeof bits);
+        at += snprintf(text + at, (size_t)(STATE_CHARS - at), " %08x", bits);
+    }
+}
+
+bool insert_restore(Insert *x, const char *text, bool with_values) {
+    char id[ID_CHARS + 1];
+    long long latency;
+    int at = 0, used;
+    if (sscanf(text, "1 %32[0-9a-f] %lld%n", id, &latency, &at) != 2 || strlen(id) != ID_CHARS) return false;
+    if (latency < FADE || latency > MOST_LATENCY) return false;
+    memcpy(x->id, id, sizeof id);
+    x->latency = latency;
+    for (int p = 0; with_values && p < PORTS; p++, at += used) {
+        unsigned bits;
+        float value;
+        if (sscanf(text + at, " %8x%n", &bits, &used) != 1) break;
+        memcpy(&value, &bits, sizeof value);
+        insert_set(x, p, value);
+    }
+    return true;
+}

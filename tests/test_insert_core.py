@@ -1,0 +1,135 @@
+"""The plug-in's C: equal to the compiled host side and to the plain reference, and made from the same tables."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from realtime.callback import HostSide
+from realtime.mix import MIX, PATHS, mix
+from realtime.plugin import generate
+from realtime.timeline import Field, Timeline, runtime_directory
+from tests.host_reference import HostReference
+from tests.insert_rig import NativeHost, library
+from tests.test_callback import MAX_BLOCK, FakeEngine, event, play, set_monitor
+
+L = 700
+
+
+@settings(max_examples=150)
+@given(events=st.lists(event, max_size=60), slots=st.integers(0, 3))
+def test_c_numba_and_the_plain_reference_agree_to_the_bit(events: list[tuple], slots: int) -> None:
+    library()
+    three = [Timeline.create(rate=2000, latency=L, max_block=MAX_BLOCK, slots=slots) for _ in range(3)]
+    try:
+        native, host, reference = NativeHost(three[0]), HostSide(three[1]), HostReference(three[2])
+        engines = [FakeEngine(timeline) for timeline in three]
+        rng, now = np.random.default_rng(1), 0
+        for name, *values in events:
+            if name == "block":
+                inp = rng.standard_normal((values[0], 2)).astype(np.float32)
+                got = native.process(inp, now)
+                for other in (play(host, inp, now), reference.process(inp, now)):
+                    assert np.array_equal(got.view(np.int32), other.view(np.int32))
+            elif name == "time":
+                now += values[0]
+            for timeline, engine in zip(three, engines, strict=True):
+                if name in ("wet", "restart", "take_over"):
+                    getattr(engine, "write" if name == "wet" else name)(*values)
+                elif name == "gains":
+                    set_monitor(timeline, *values)
+                elif name == "fill":
+                    timeline.header[Field.FILL] = values[0]
+                elif name == "engine":
+                    timeline.store(Field.ENGINE, values[0])
+                elif name == "beat":
+                    timeline.store(Field.BEAT, now)
+        for side in (native, host, reference):
+            side.finish()
+        for timeline in three[1:]:
+            assert np.array_equal(three[0].header, timeline.header)
+            assert np.array_equal(three[0].rings, timeline.rings)
+    finally:
+        for timeline in three:
+            timeline.close()
+
+
+def test_the_files_made_from_the_tables_are_those_of_the_tables() -> None:
+    remedy = "python -m realtime.plugin.generate"
+    assert (generate.HERE / "table.h").read_text() == generate.header(), remedy
+    assert (generate.HERE / "bundle" / "insert.ttl").read_text() == generate.turtle(), remedy
+
+
+@pytest.fixture
+def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A runtime and a configuration directory of the test's own."""
+    (tmp_path / "run").mkdir()
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "run"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    return tmp_path
+
+
+def insert_file() -> Path:
+    (found,) = runtime_directory().glob("insert-*.timeline")
+    return found
+
+
+@pytest.mark.parametrize("base", ["run", "nowhere", ""])
+def test_an_insert_lies_where_the_engine_looks(places: Path, monkeypatch: pytest.MonkeyPatch, base: str) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(places / base) if base else "")
+    before = set(runtime_directory().glob("insert-*.timeline"))
+    insert = library().insert_new(48_000.0, 0, 0)
+    assert library().insert_activate(insert)
+    assert len(set(runtime_directory().glob("insert-*.timeline")) - before) == 1
+    library().insert_free(insert)
+    assert set(runtime_directory().glob("insert-*.timeline")) == before
+
+
+@settings(max_examples=200)
+@given(
+    monitor=st.integers(0, 3), gain=st.floats(-60, 12, width=32), wet=st.floats(0, 1, width=32), bypass=st.booleans()
+)
+def test_the_mix_of_the_plug_in_is_that_of_the_engine(monitor: int, gain: float, wet: float, bypass: bool) -> None:
+    insert = library().insert_new(8_000.0, 0, 0)
+    assert library().insert_activate(insert)
+    try:
+        for port, value in enumerate((monitor, gain, wet, bypass)):
+            library().insert_set(insert, port, value)
+        header = ctypes.cast(ctypes.cast(insert, ctypes.POINTER(ctypes.c_void_p))[0], ctypes.POINTER(ctypes.c_int64))
+        got = tuple(header[field] for field in (Field.GAIN_DRY, Field.GAIN_A, Field.GAIN_B))
+        assert got == mix(list(PATHS)[monitor], gain, wet, bypass)
+    finally:
+        library().insert_free(insert)
+
+
+def test_wet_0_is_dry_and_wet_1_is_the_path() -> None:
+    for monitor, path in PATHS.items():
+        one = mix("dry", -3.7, 1.0, False)[0]
+        assert mix(monitor, -3.7, 0.0, False) == (one, 0, 0)
+        assert mix(monitor, -3.7, 1.0, False) == tuple(gain * one for gain in path)
+    assert MIX == ("monitor", "gain", "wet", "bypass")
+
+
+def test_the_latency_of_a_new_insert_is_that_of_the_last_plan(places: Path) -> None:
+    assert library().place_default_latency(48_000) == 8192
+    config = places / "config" / "verdigris"
+    config.mkdir(parents=True)
+    for text, rate, expected in (("2088 48000\n", 48_000, 2088), ("2088 48000", 44_100, 1919), ("?", 96_000, 16_384)):
+        (config / "insert-latency").write_text(text)
+        assert library().place_default_latency(rate) == expected
+
+
+def test_an_insert_is_a_timeline_of_its_user_alone(places: Path) -> None:
+    insert = library().insert_new(44_100.0, 512, 64)
+    assert library().insert_activate(insert)
+    timeline = Timeline.attach(insert_file())
+    assert os.stat(timeline.path).st_mode & 0o777 == 0o600
+    assert [timeline[f] for f in (Field.RATE, Field.MAX_BLOCK, Field.BLOCK, Field.SLOTS)] == [44_100, 512, 64, 0]
+    timeline.close()
+    library().insert_free(insert)
