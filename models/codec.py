@@ -39,6 +39,7 @@ class CodecSpec:
     latent: tuple[int, int]  # shape of a frame's continuous latent; (0, 0) if it has none
     paths: tuple[str, ...]  # ("continuous", "discrete") or ("discrete",)
     time_ordered: bool  # False: the tokens of a frame summarise it, in no time order
+    books: int = 0  # residual codebooks, which a decoder may be told to use fewer of; 0: it has none
 
     @property
     def frame_rate(self) -> float:
@@ -64,7 +65,9 @@ class Controls:
     steps: int = 2
     context_noise: float = 0.4
     seed: int = 0
-    books: int | None = None  # residual codecs: how many codebooks
+    books: int | None = None  # residual codecs: how many codebooks; None or 0: all
+    mute: tuple[int, ...] = ()  # residual codecs: for each codebook whether it is left out; what is missing is 0
+    solo: tuple[int, ...] = ()  # and whether it is heard while those that are not soloed are left out
 
 
 class Encoder(Protocol):
