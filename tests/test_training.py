@@ -14,7 +14,7 @@ from models.config import CoDiCodecConfig
 from models.load import load
 from models.network import CoDiCodecNetwork
 from models.spectral import Spectral
-from models.training.augment import batch
+from models.training.augment import batch, shelve
 from models.training.config import TrainConfig, nano
 from models.training.data import Pack, build, decode
 from models.training.objectives import OBJECTIVES, encode_pair, samples_needed
@@ -172,8 +172,8 @@ def test_batches_depend_on_the_step_alone_and_stay_in_range(folder: Path, tmp_pa
     assert torch.equal(first, draw(5))
     assert not torch.equal(first, draw(6))
     many = batch(Pack([tmp_path / "pack"]), np.random.default_rng(0), 60, 4096)
-    assert np.isfinite(many).all()
-    assert np.abs(many).max() <= 1.0
+    assert torch.isfinite(many).all()
+    assert many.abs().max() <= 1.0
 
 
 def test_options_are_checked() -> None:
@@ -204,3 +204,21 @@ def test_the_bundled_sizes_keep_their_promises() -> None:
     rate = sizes.latents * np.log2(float(sizes.cardinality)) * sizes.sample_rate / sizes.hop
     assert 2600 <= rate <= 6000
     assert sum(w.numel() for w in CoDiCodecNetwork(sizes).parameters()) < 16e6
+
+
+def test_stretches_come_from_every_piece_and_a_short_one_lies_in_silence(folder: Path, tmp_path: Path) -> None:
+    short = np.full((1000, 2), 0.5)
+    soundfile.write(folder / "short.wav", short, 48000)
+    build(folder, tmp_path / "pack", lambda line: None)
+    pack = Pack([tmp_path / "pack"])
+    drawn = pack.draw(np.random.default_rng(0), 100, 4096)
+    constant = (drawn.abs() > 0).sum(-1) == 1000
+    assert 0 < constant.sum() < 100
+    assert torch.allclose(drawn[constant].sum(-1), torch.tensor(500.0), atol=0.1)
+
+
+@pytest.mark.parametrize("db", [-9.0, 0.0, 6.0])
+def test_a_flat_response_is_a_gain(db: float) -> None:
+    audio = tones(0)
+    shaped = shelve(audio, torch.full((2, 6), db))
+    assert torch.allclose(shaped, audio * 10 ** (db / 20), atol=1e-5)

@@ -1,72 +1,75 @@
-"""What is done to a stretch of audio before a network sees it: the data are hours, the world is not.
+"""What is done to stretches of audio before a network sees them: the data are hours, the world is not.
 
-Everything is drawn from the generator given, so a step's batch is a function of its number and resuming is exact.
+What is drawn comes from the generator given, so a step's batch is a function of its number and resuming is exact; the
+work is done a batch at a time where the pack lies, on a GPU too.
 """
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
-import numpy.typing as npt
+import torch
+from torch import Tensor
 
 from models.training.data import Pack
 
-Batch = npt.NDArray[np.float32]  # [B, 2, samples]
-
 MIX, FILTER, RESAMPLE, SILENCE, MONO = 0.3, 0.3, 0.3, 0.02, 0.1  # probabilities
+FOURTH = 2 ** (5 / 12)  # the most that pitch is changed by
 LOUDEST, QUIETEST = -9.0, -36.0  # dBFS RMS of most items
 FAINT, FAINTEST = 0.05, -66.0  # some are nearly silent
+POINTS = 6  # of a random response, an octave or so apart
+BOOST = 9.0  # dB, at most, either way
 
 
-def batch(pack: Pack, rng: np.random.Generator, items: int, samples: int) -> Batch:
-    """A training batch, float32 [items, 2, samples], within +-1."""
-    return np.stack([item(pack, rng, samples) for _ in range(items)])
+def batch(pack: Pack, rng: np.random.Generator, items: int, samples: int) -> Tensor:
+    """A training batch, float32 [items, 2, samples], within +-1; resampled, mixed, filtered, turned, some of each."""
+    device = pack.device
 
+    def drawn(probability: float) -> Tensor:
+        return torch.from_numpy(rng.random((items, 1, 1)) < probability).to(device)
 
-def item(pack: Pack, rng: np.random.Generator, samples: int) -> npt.NDArray[np.float32]:
-    """One stretch [2, samples]: resampled, mixed, filtered, turned, set to a random level."""
-    if rng.random() < SILENCE:
-        return np.zeros((2, samples), np.float32)
-    audio = stretch(pack, rng, samples)
-    if rng.random() < MIX:
-        other = stretch(pack, rng, samples)
-        audio = audio + other * (level(audio) / level(other) * 10 ** rng.uniform(-0.6, 0.0))
-    if rng.random() < FILTER:
-        audio = shelve(audio, rng)
-    if rng.random() < MONO:
-        audio = np.repeat(audio.mean(0, keepdims=True), 2, axis=0)
-    if rng.random() < 0.5:
-        audio = audio[::-1]
-    if rng.random() < 0.5:
-        audio = -audio
-    if rng.random() < FAINT:
-        wanted = rng.uniform(FAINTEST, QUIETEST)
-    else:
-        wanted = rng.uniform(QUIETEST, LOUDEST)
+    def uniform(low: float, high: float, *shape: int) -> Tensor:
+        values = rng.uniform(low, high, shape or (items, 1, 1))
+        return torch.from_numpy(values.astype(np.float32)).to(device)
+
+    audio, other = (stretches(pack, rng, items, samples) for _ in range(2))
+    share = level(audio) / level(other) * 10 ** uniform(-0.6, 0.0)
+    audio = audio + torch.where(drawn(MIX), share, 0) * other
+    audio = torch.where(drawn(FILTER), shelve(audio, uniform(-BOOST, BOOST, items, POINTS)), audio)
+    audio = torch.where(drawn(MONO), audio.mean(1, keepdim=True), audio)
+    audio = torch.where(drawn(0.5), audio.flip(1), audio)
+    audio = torch.where(drawn(0.5), -audio, audio)
+    wanted = torch.where(drawn(FAINT), uniform(FAINTEST, QUIETEST), uniform(QUIETEST, LOUDEST))
     audio = audio * (10 ** (wanted / 20) / level(audio))
-    return np.ascontiguousarray(audio / max(1.0, float(np.abs(audio).max())), np.float32)
+    audio = torch.where(drawn(SILENCE), 0, audio)
+    return audio / audio.abs().amax((1, 2), keepdim=True).clamp(min=1)
 
 
-def level(audio: npt.NDArray[np.float32]) -> float:
-    """RMS, at least -80 dBFS: near silence is not to be made loud."""
-    return max(float(np.sqrt(np.mean(np.square(audio)))), 1e-4)
+def level(audio: Tensor) -> Tensor:
+    """RMS [B, 1, 1], at least -80 dBFS: near silence is not to be made loud."""
+    return audio.square().mean((1, 2), keepdim=True).sqrt().clamp(min=1e-4)
 
 
-def stretch(pack: Pack, rng: np.random.Generator, samples: int) -> npt.NDArray[np.float32]:
-    """A stretch, often played up to a fourth higher or lower (linear interpolation, after reading more)."""
-    if rng.random() >= RESAMPLE:
-        return pack.draw(rng, samples)
-    speed = 2 ** rng.uniform(-5 / 12, 5 / 12)
-    given = pack.draw(rng, int(samples * speed) + 2)
+def stretches(pack: Pack, rng: np.random.Generator, items: int, samples: int) -> Tensor:
+    """[items, 2, samples]; some played up to a fourth higher or lower (linear interpolation, after reading more)."""
+    given = pack.draw(rng, items, int(samples * FOURTH) + 2)
+    changed = rng.random((items, 1)) < RESAMPLE
+    speed = np.where(changed, FOURTH ** rng.uniform(-1, 1, (items, 1)), 1.0)
     where = np.arange(samples) * speed
     at = where.astype(np.int64)
-    part = (where - at).astype(np.float32)
-    return given[:, at] * (1 - part) + given[:, at + 1] * part
+    part = torch.from_numpy((where - at).astype(np.float32)).to(pack.device)[:, None]
+    index = torch.from_numpy(at).to(pack.device)[:, None].expand(-1, 2, -1)
+    return given.gather(2, index) * (1 - part) + given.gather(2, index + 1) * part
 
 
-def shelve(audio: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.NDArray[np.float32]:
-    """A random smooth response, +-9 dB at points an octave or so apart, without shift in time."""
-    bins = audio.shape[1] // 2 + 1
-    points = rng.uniform(-9, 9, 6)
-    octave = np.log2(np.arange(bins) / bins + 1e-3)
-    response = np.interp(octave, np.linspace(-8, 0, 6), points)
-    return np.fft.irfft(np.fft.rfft(audio) * 10 ** (response / 20), n=audio.shape[1]).astype(np.float32)
+def shelve(audio: Tensor, points: Tensor) -> Tensor:
+    """[B, 2, n] through smooth responses without shift in time; points [B, POINTS] in dB, from low to high."""
+    bins = audio.shape[2] // 2 + 1
+    octave = torch.log2(torch.arange(bins, device=audio.device) / bins + 1e-3)
+    place = ((octave + 8) / 8 * (POINTS - 1)).clamp(0, POINTS - 1)
+    below = place.floor().clamp(max=POINTS - 2).long()
+    part = place - below
+    response = points[:, below] * (1 - part) + points[:, below + 1] * part
+    gain = torch.exp(response * (math.log(10) / 20))
+    return torch.fft.irfft(torch.fft.rfft(audio) * gain[:, None], n=audio.shape[2])

@@ -20,14 +20,14 @@ BLOCK = (16, 4)  # mel bands and columns whose energies are compared as one
 
 
 @lru_cache(maxsize=32)
-def mel_filters(window: int, bands: int, rate: int = 48000) -> Tensor:
+def mel_filters(window: int, bands: int, device: torch.device | str = "cpu", rate: int = 48000) -> Tensor:
     """Triangles of equal area on Slaney's mel scale, [window // 2 + 1, bands], from 0 to half the rate."""
     hertz = torch.linspace(0, rate / 2, window // 2 + 1, dtype=torch.float64)
     corners = _hertz(torch.linspace(0, _mel(rate / 2), bands + 2, dtype=torch.float64))
     low, middle, high = corners[:-2], corners[1:-1], corners[2:]
     rise = (hertz[:, None] - low) / (middle - low)
     fall = (high - hertz[:, None]) / (high - middle)
-    return (torch.minimum(rise, fall).clamp(min=0) * (2 / (high - low))).float()
+    return (torch.minimum(rise, fall).clamp(min=0) * (2 / (high - low))).float().to(device)
 
 
 def _mel(hertz: float) -> float:
@@ -53,7 +53,7 @@ def mel_distance(estimate: Tensor, target: Tensor, scales: tuple[tuple[int, int]
     """Mean over scales of the L1 between log10 mel magnitudes clamped at 1e-5, hop window // 4: the metric."""
     total = estimate.new_zeros(())
     for window, bands in scales:
-        mel = mel_filters(window, bands).to(estimate.device)
+        mel = mel_filters(window, bands, estimate.device)
         a, b = (torch.log10((magnitudes(x, window, window // 4) @ mel).clamp(min=1e-5)) for x in (estimate, target))
         total = total + (a - b).abs().mean()
     return total / len(scales)
@@ -84,7 +84,7 @@ def magnitude_parts(estimate: Tensor, target: Tensor, window: int, bands: int) -
 
 def _views(size: Tensor, window: int, bands: int) -> tuple[Tensor, Tensor, Tensor]:
     """Log10 bands, root magnitudes, log10 block energies."""
-    banded = size @ mel_filters(window, bands)[: size.shape[-1]].to(size.device)
+    banded = size @ mel_filters(window, bands, size.device)[: size.shape[-1]]
     energy = torch.log10(_blocks(banded.square()) + FLOOR**2)
     return torch.log10(banded + FLOOR), torch.sqrt(size * (2048 / window) ** 0.5 + 1e-4), energy
 

@@ -51,8 +51,8 @@ def encode_pair(
     picture = spectral.analyse(audio)
     spectra = torch.cat(picture.split(network.config.columns, dim=-1))
     codes = network.encode(spectra)
-    rounded = torch.rand(audio.shape[0], generator=generator) < config.round_probability
-    mask = rounded.repeat(2)[:, None, None].to(codes.device)
+    rounded = _rand(generator, audio.shape[0]) < config.round_probability
+    mask = rounded.repeat(2)[:, None, None]
     crowding = -torch.log(1.002 - codes.square()).mean(0)  # of each digit over the batch; 0.61 if uniform
     edge = (crowding - UNIFORM).clamp(min=0).mean()
     return Pair(spectra, torch.where(mask, network.fsq.quantise(codes), codes), edge)
@@ -80,13 +80,12 @@ def decoder(
     half = len(pair.spectra) // 2
     left, right = _part(features, slice(0, half)), _part(features, slice(half, None))
     highest = _condition(network, network.config.sigma_max)
-    u = 0.15 + 0.7 * float(torch.rand((), generator=generator))
+    u = 0.15 + 0.7 * float(_rand(generator))
     middle = _condition(network, noise_level(u, network.config))
-    together = float(torch.rand((), generator=generator)) < config.shared_noise
+    together = float(_rand(generator)) < config.shared_noise
 
     def noised(clean: Tensor, sigma: float) -> Tensor:
-        noise = torch.randn(clean.shape, generator=generator).to(clean.device)
-        return renoise(clean, sigma, noise, network.config)
+        return renoise(clean, sigma, _randn(generator, clean), network.config)
 
     start = [noised(torch.zeros_like(pair.spectra[:half]), network.config.sigma_max) for _ in range(2)]
     sigma = noise_level(u, network.config)
@@ -137,8 +136,8 @@ def consistency(
     gap = config.gap[0] * (config.gap[1] / config.gap[0]) ** t
     upper = _noise_places(len(pair.spectra), network, generator)
     lower = (upper - gap).clamp(min=0)
-    noise = torch.randn(pair.spectra.shape, generator=generator).to(pair.spectra.device)
-    high, low = (_levels(u, network).to(noise.device) for u in (upper, lower))
+    noise = _randn(generator, pair.spectra)
+    high, low = (_levels(u, network) for u in (upper, lower))
 
     def estimate(sigma: Tensor) -> Tensor:
         x = pair.spectra + sigma[:, None, None, None] * noise
@@ -174,14 +173,14 @@ def sound(
     """
     half = len(estimate) // 2
     waves = []
-    shift = int(torch.randint(spectral.hop, (), generator=generator))
+    shift = int(spectral.hop * float(_rand(generator)))
     for spectra in (estimate.float(), target):
         joined = torch.cat([spectra[:half], spectra[half:]], dim=-1)
         audio = spectral.synthesise(joined)[0][..., max(first, spectral.overlap) + shift :]
         turned = torch.stack([audio[:, 0] + audio[:, 1], audio[:, 0] - audio[:, 1]], dim=1) * 0.5**0.5
         middle = (torch.arange(half, device=audio.device) % 2 == 1)[:, None, None]
         waves.append(torch.where(middle, turned, audio))
-    other = SOMETIMES[int(torch.randint(len(SOMETIMES), (), generator=generator))]
+    other = SOMETIMES[int(len(SOMETIMES) * float(_rand(generator)))]
     fitting = [scale for scale in always if scale[0] <= waves[0].shape[-1]]
     with torch.autocast(estimate.device.type, enabled=False):
         return weighted(perceptual(waves[0], waves[1], (*fitting, other)), config)
@@ -206,13 +205,21 @@ def column_magnitudes(spectral: Spectral, spectra: Tensor) -> Tensor:
     return torch.sqrt(chosen.square().sum(2) + 1e-12).transpose(-1, -2)
 
 
+def _rand(generator: torch.Generator, *shape: int) -> Tensor:
+    return torch.rand(shape, generator=generator, device=generator.device)
+
+
+def _randn(generator: torch.Generator, like: Tensor) -> Tensor:
+    return torch.randn(like.shape, generator=generator, device=generator.device)
+
+
 def _noise_places(count: int, network: CoDiCodecNetwork, generator: torch.Generator) -> Tensor:
     """Places u of the schedule [count], so that log sigma is about normal (-1.1, 2): FACTS of M2L's sampler."""
-    grid = torch.linspace(0, 1, 10000, dtype=torch.float64)
+    grid = torch.linspace(0, 1, 10000, dtype=torch.float64, device=generator.device)
     logs = torch.log(_levels(grid, network).double())
     weights = torch.exp(-0.5 * ((logs + 1.1) / 2) ** 2)
     drawn = torch.multinomial(weights, count, replacement=True, generator=generator)
-    return ((drawn + torch.rand(count, generator=generator)) / 10000).clamp(min=1e-3)
+    return ((drawn + _rand(generator, count)) / 10000).clamp(min=1e-3)
 
 
 def _levels(u: Tensor, network: CoDiCodecNetwork) -> Tensor:

@@ -42,7 +42,7 @@ def batches(pack: Pack, config: TrainConfig, samples: int, rank: int = 0) -> Bat
 
     def draw(seen: int) -> Tensor:
         rng = np.random.default_rng([config.seed, seen, rank])
-        return torch.from_numpy(batch(pack, rng, config.batch, samples))
+        return batch(pack, rng, config.batch, samples)
 
     return draw
 
@@ -50,8 +50,8 @@ def batches(pack: Pack, config: TrainConfig, samples: int, rank: int = 0) -> Bat
 def one_step(state: TrainState, spectral: Spectral, audio: Tensor, folder: Path, rank: int = 0) -> dict[str, float]:
     """Train on one batch [B, 2, samples]; what it showed. DivergedError, weights untouched, if the loss is NaN."""
     network, config = state.network, state.config
-    generator = torch.Generator().manual_seed((config.seed * 1_000_003 + state.seen) * 64 + rank)
     device = network.device
+    generator = torch.Generator(device).manual_seed((config.seed * 1_000_003 + state.seen) * 64 + rank)
     with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bfloat16"):
         pair = encode_pair(network, spectral, audio.to(device), config, generator)
         parts = OBJECTIVES[config.stage](network, spectral, pair, config, generator, state.step / config.steps)
@@ -158,6 +158,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         export(TrainState.load(path), given.export)
         return
     rank = _join_processes()
+    if given.device != "cpu":
+        torch.set_float32_matmul_precision("high")  # the losses' products in TF32
     config = TrainConfig().with_options(given.set)
     if path.exists():
         state = TrainState.load(path)
@@ -169,7 +171,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         network = read(given.weights) if given.weights else initialise(CoDiCodecNetwork(nano()), config.seed)
         state = TrainState(network, config)
     _move(state, given.device)
-    run(state, batches(Pack(given.packs), config, samples_needed(state.network), rank), given.state, given.minutes)
+    pack = Pack(given.packs, device=given.device)
+    run(state, batches(pack, config, samples_needed(state.network), rank), given.state, given.minutes)
 
 
 def _join_processes() -> int:
