@@ -1,5 +1,6 @@
 """`verdigris train`: one loop for every stage of the recipe, on a CPU, a GPU, or several through torchrun.
 
+verdigris train --fetch FOLDER               get the audio the bundled networks were trained on
 verdigris train --pack FOLDER PACK           decode a folder of audio once
 verdigris train PACK --state DIR --minutes 9 train, or go on where DIR/state.pt stopped
 verdigris train PACK --state DIR --set stage=decoder --set steps=6000
@@ -25,6 +26,8 @@ from models.network import CoDiCodecNetwork
 from models.spectral import Spectral
 from models.training.augment import batch
 from models.training.config import TrainConfig, nano
+from models.training.corpus.fetch import fetch
+from models.training.corpus.parts import divide
 from models.training.data import Pack, build
 from models.training.objectives import OBJECTIVES, encode_pair, samples_needed
 from models.training.start import initialise
@@ -140,6 +143,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--pack", nargs=2, type=Path, metavar=("FOLDER", "OUT"), help="decode FOLDER into a pack and stop"
     )
+    parser.add_argument("--fetch", type=Path, metavar="FOLDER", help="get the audio and stop")
+    parser.add_argument("--small", action="store_true", help="with --fetch: only what is light to download")
+    parser.add_argument("--variants", type=int, default=0, metavar="N", help="with --fetch: N more of each MIDI file")
+    parser.add_argument(
+        "--part", nargs=2, type=Path, metavar=("FOLDER", "OUT"), help="what was fetched as parts of 60 MB, and stop"
+    )
     parser.add_argument("--state", type=Path, metavar="DIR", help="where state.pt and curves.csv are kept")
     parser.add_argument("--minutes", type=float, metavar="N", help="stop after so long, with a saved state")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a choice of TrainConfig")
@@ -147,6 +156,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--export", type=Path, metavar="FILE", help="write the averaged weights and stop")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     given = parser.parse_args(arguments)
+    if given.fetch:
+        fetch(given.fetch, given.small, given.variants, print)
+        return
+    if given.part:
+        parts = divide(given.part[0], given.part[1], 60)
+        print(f"{len(parts)} parts in {given.part[1]}")
+        return
     if given.pack:
         pieces = build(*given.pack)
         print(f"{len(pieces)} files, {sum(p.length for p in pieces) / 48000 / 3600:.2f} h in {given.pack[1]}")
