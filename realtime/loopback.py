@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from realtime.callback import HostSide
-from realtime.drivers.border import FADE_IN, Border, Memory
+from realtime.drivers.border import FADE_IN, Memory
 from realtime.drivers.opening import Found, Opening, open_stream
 from realtime.drivers.portaudio import CardError
 from realtime.timeline import DRY, FADE, GAIN_ONE, WET, WET_END, Field, Timeline
@@ -89,7 +89,7 @@ def _play(
     timeline.store(Field.ENGINE, 1)
     timeline.store(WET_END[0], timeline[Field.CAPACITY])
     timeline.store(Field.ACK, timeline[Field.STREAM])
-    border = Border(opening.inputs, opening.outputs, host)
+    border = opening.border(host)
     border.memory[Memory.LEVEL] = border.memory[Memory.TARGET] = FADE_IN
     stream = open_stream(opening, border)
     stream.start()

@@ -21,13 +21,17 @@ PASSBAND = 0.907  # of the lower Nyquist frequency: 20 kHz at 44.1 kHz; what lie
 
 
 @lru_cache(maxsize=8)
-def _kernel(up: int, down: int) -> npt.NDArray[np.float64]:
-    """[up, taps]: one row of taps for each phase m * down mod up; taps are even in number."""
-    cutoff = min(1.0, up / down)  # lower Nyquist, in units of the input's
+def kernel(phases: int, cutoff: float) -> npt.NDArray[np.float64]:
+    """[phases, taps]: one row of taps for each phase of an input sample; taps are even in number.
+
+    `cutoff` is the lower Nyquist frequency, in units of the input's.
+    """
     width = 2 * (1.0 - PASSBAND) * cutoff  # transition, centred on the cutoff
     half = math.ceil((STOPBAND_DB - 7.95) / (2.285 * math.pi * width) / 2)
     beta = 0.1102 * (STOPBAND_DB - 8.7)
-    offsets = np.arange(-half + 1, half + 1)[None, :] - (np.arange(up) / up)[:, None]  # input samples from the output
+    offsets = (
+        np.arange(-half + 1, half + 1)[None, :] - (np.arange(phases) / phases)[:, None]
+    )  # input samples from the output
     window = np.i0(beta * np.sqrt(np.maximum(1 - (offsets / half) ** 2, 0))) / np.i0(beta)
     taps = cutoff * np.sinc(cutoff * offsets) * window
     return np.asarray(taps / taps.sum(axis=1, keepdims=True))  # gain 1 at 0 Hz in every phase
@@ -53,7 +57,7 @@ class Resampler:
     def __init__(self, rate_in: int, rate_out: int, channels: int) -> None:
         divisor = math.gcd(rate_in, rate_out)
         self.up, self.down = rate_out // divisor, rate_in // divisor
-        self._kernel = _kernel(self.up, self.down)
+        self._kernel = kernel(self.up, min(1.0, self.up / self.down))
         self.half = self._kernel.shape[1] // 2
         self.channels = channels
         self.reset()

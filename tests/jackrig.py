@@ -249,7 +249,7 @@ def _compiled() -> Any:
     get_buffer, last_time = library.jack_port_get_buffer, library.jack_last_frame_time
     get_buffer.argtypes, get_buffer.restype = (ctypes.c_size_t, ctypes.c_uint32), ctypes.c_size_t
     last_time.argtypes, last_time.restype = (ctypes.c_size_t,), ctypes.c_uint32
-    from realtime.drivers.border import _floats_at
+    from realtime.drivers.raw import floats_at
 
     client, ports, play_, record_ = int(Slot.CLIENT), int(Slot.PORTS), int(Slot.PLAY), int(Slot.RECORD)
     length, at_, last, jumps, periods = (
@@ -269,11 +269,11 @@ def _compiled() -> Any:
             m[jumps] += 1
         m[last] = now
         m[periods] += 1
-        play = carray(_floats_at(m[play_]), (m[length], 2))
-        record = carray(_floats_at(m[record_]), (m[length], 2))
+        play = carray(floats_at(m[play_]), (m[length], 2))
+        record = carray(floats_at(m[record_]), (m[length], 2))
         for c in range(2):
-            inp = carray(_floats_at(types.int64(get_buffer(m[ports + c], count))), (n,))
-            out = carray(_floats_at(types.int64(get_buffer(m[ports + 2 + c], count))), (n,))
+            inp = carray(floats_at(types.int64(get_buffer(m[ports + c], count))), (n,))
+            out = carray(floats_at(types.int64(get_buffer(m[ports + 2 + c], count))), (n,))
             for i in range(n):
                 at = m[at_] + i
                 out[i] = play[at, c] if at < m[length] else np.float32(0.0)

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from realtime.drivers import cards, opening, portaudio
+from realtime.drivers import cards, opening, portaudio, stream
 from realtime.drivers.border import Border
 from realtime.drivers.cards import Choice, choose, find, recall, remember
 from realtime.drivers.opening import Request, plan_opening
-from realtime.drivers.portaudio import BAD_RATE, BUSY, Card, CardError, explain, stable_name
+from realtime.drivers.portaudio import Card, CardError, stable_name
+from realtime.drivers.stream import BAD_RATE, BUSY, explain
 from tests.conftest import ROOT
 
 ALSA, JACK = "ALSA", "JACK Audio Connection Kit"
@@ -91,9 +92,15 @@ def test_a_damaged_memory_is_no_memory(tmp_path: Path, text: str) -> None:
     assert recall() == Choice()
 
 
-def test_cards_of_two_sound_systems_are_refused() -> None:
-    with pytest.raises(CardError, match="of two sound systems"):
-        choose(Choice("2i2", "JACK:system"), there=[*THERE, card("system", 4, api=JACK)])
+def test_any_two_cards_are_a_pair_with_a_clock_each_unless_one_jack_server_has_both() -> None:
+    jack = [card("system", 4, api=JACK), card("other", 5, api=JACK)]
+    for given, two in (
+        (Choice("2i2", "JACK:system"), True),
+        (Choice("2i2", "HDMI"), True),
+        (Choice("2i2", "2i2"), False),
+        (Choice("JACK:other", "JACK:system"), False),
+    ):
+        assert choose(given, there=[*THERE, *jack]).two_clocks is two, given
 
 
 def test_no_card_says_what_to_do() -> None:
@@ -126,7 +133,7 @@ def test_a_card_is_opened_at_the_codecs_rate_if_it_can(
     ids=["busy", "rate", "rate in disguise", "other"],
 )
 def test_a_refusal_is_one_line(monkeypatch: pytest.MonkeyPatch, code: int, rates: set[int], message: str) -> None:
-    monkeypatch.setattr(portaudio, "supports", lambda card, rate, kind, channels: rate in rates)
+    monkeypatch.setattr(stream, "supports", lambda card, rate, kind, channels: rate in rates)
     with pytest.raises(AssertionError, match=message):
         raise AssertionError(explain(Exception("why", code), THERE[1], THERE[1], 48_000, (2, 2)))
 
@@ -136,12 +143,12 @@ def test_a_sounddevice_without_place_for_a_compiled_callback_is_given_a_python_o
 ) -> None:
     opened = []
 
-    def stream(*_: Any, compiled: bool = True) -> None:
+    def open_one(*_: Any, compiled: bool = True) -> None:
         if compiled:
             raise AttributeError("module 'sounddevice' has no attribute '_StreamBase'")
         opened.append("python")
 
-    monkeypatch.setattr(opening, "CardStream", stream)
+    monkeypatch.setattr(opening, "CardStream", open_one)
     pair = choose(Choice(), there=THERE)
     opening.open_stream(opening.Opening(pair, 48_000, None, (0, 1), (0, 1)), Border((0, 1), (0, 1)))
     assert opened == ["python"]

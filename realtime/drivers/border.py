@@ -6,13 +6,14 @@ channels become the stereo of the host side and back:
 
     card [n, inputs] ─► left, right ─► callback.process [n, 2] ─► fade ─► left, right of card [n, outputs]
 
+Where another card is the input, its samples come by a bridge (bridge.py); where a file is, by a feed.
+
 The output is silent for `MUTED` samples after a stream opens, then faded in; at full level it is untouched to the bit.
 """
 
 from __future__ import annotations
 
 import ctypes
-import sys
 import time
 from collections.abc import Callable
 from enum import IntEnum
@@ -21,12 +22,22 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from llvmlite import ir
 from numba import carray, cfunc, njit, types
-from numba.extending import intrinsic
 
 from realtime.atomic import load_acquire, store_release
 from realtime.callback import HostSide, State, process
+from realtime.drivers import bridge
+from realtime.drivers.bridge import Bridge
+from realtime.drivers.raw import (
+    DOUBLES,
+    FLOATS,
+    INTEGERS,
+    compile_clock,
+    floats_at,
+    integers_at,
+    load_field,
+    store_field,
+)
 from realtime.timeline import RINGS, Field
 
 _FLOATS, _DOUBLES, _INTEGERS = (ctypes.POINTER(t) for t in (ctypes.c_float, ctypes.c_double, ctypes.c_int64))
@@ -54,6 +65,7 @@ class Memory(IntEnum):
     CLOCK_OFFSET = 12  # ns from the stream's clock to the monotonic one, where the system has no clock to call
     FEED = 13  # address of float32 [FEED_SAMPLES, 2], taken in place of the card's input; 0: none
     FEED_END = 14  # sample before which it is filled
+    BRIDGE = 15  # address of a bridge's memory, taken in place of the card's input; 0: none
     LEVEL = 32
     MUTED = 33  # samples of silence left
     BLOCKS = 34
@@ -66,6 +78,7 @@ class Memory(IntEnum):
     NANOSECONDS = 41
     SAMPLES = 42  # in all blocks
     FEED_AT = 43  # sample of the feed to take next
+    BRIDGE_LOST = 44  # losses of the bridge, as far as they are counted
     SIZE = 64
 
 
@@ -93,28 +106,9 @@ _KINDS, _CLOCK, _SAMPLES, _SIZE = (
     int(Memory.SIZE),
 )
 _FEED, _FEED_END, _FEED_AT = int(Memory.FEED), int(Memory.FEED_END), int(Memory.FEED_AT)
+_BRIDGE, _BRIDGE_LOST = int(Memory.BRIDGE), int(Memory.BRIDGE_LOST)
 _HEADER_SIZE, _STATE_SIZE, _ALL_RINGS, _HOST_XRUNS = 512, int(State.SIZE), RINGS, int(Field.XRUNS)
 _ALL_XRUNS = 15  # the four flags; a fifth says that the output is being primed, which is no loss
-
-
-@intrinsic
-def _floats_at(typing_context: Any, address: Any) -> Any:
-    """The float32 pointer of an address."""
-
-    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.inttoptr(args[0], ir.FloatType().as_pointer())
-
-    return types.CPointer(types.float32)(types.int64), emit
-
-
-@intrinsic
-def _integers_at(typing_context: Any, address: Any) -> Any:
-    """The int64 pointer of an address."""
-
-    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.inttoptr(args[0], ir.IntType(64).as_pointer())
-
-    return types.CPointer(types.int64)(types.int64), emit
 
 
 @njit(inline="always")
@@ -137,7 +131,7 @@ def _fade(memory, out, size):  # type: ignore[no-untyped-def]
 @njit(inline="always")
 def _take_feed(memory, inp, size):  # type: ignore[no-untyped-def]
     """The next of the feed, silence where it has none."""
-    feed = carray(_floats_at(memory[_FEED]), (FEED_SAMPLES, CHANNELS))
+    feed = carray(floats_at(memory[_FEED]), (FEED_SAMPLES, CHANNELS))
     at, end = memory[_FEED_AT], load_acquire(memory.ctypes.data + 8 * _FEED_END)
     for i in range(size):
         for c in range(CHANNELS):
@@ -146,21 +140,26 @@ def _take_feed(memory, inp, size):  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always")
-def _play_piece(memory, card_in, card_out, start, size, now_ns):  # type: ignore[no-untyped-def]
-    scratch = carray(_floats_at(memory[_SCRATCH]), (2, PIECE, CHANNELS))
-    inp, out = scratch[0, :size], scratch[1, :size]
-    if memory[_FEED]:
-        _take_feed(memory, inp, size)
-    else:
-        for c in range(CHANNELS):
-            channel = memory[_IN + c]
-            for i in range(size):
-                inp[i, c] = card_in[start + i, channel] if memory[_INPUTS] else np.float32(0.0)
-    header = carray(_integers_at(memory[_HEADER]), (_HEADER_SIZE,))
-    rings = carray(_floats_at(memory[_RINGS]), (_ALL_RINGS, CHANNELS, memory[_CAPACITY]))
-    state = carray(_integers_at(memory[_STATE]), (_STATE_SIZE,))
+def _take_card(memory, card_in, start, inp, size):  # type: ignore[no-untyped-def]
+    """The card's own input, or silence."""
+    for c in range(CHANNELS):
+        channel = memory[_IN + c]
+        for i in range(size):
+            inp[i, c] = card_in[start + i, channel] if memory[_INPUTS] else np.float32(0.0)
+
+
+@njit(inline="always")
+def _play(memory, inp, out, now_ns):  # type: ignore[no-untyped-def]
+    """One piece through the host side, faded."""
+    header = carray(integers_at(memory[_HEADER]), (_HEADER_SIZE,))
+    rings = carray(floats_at(memory[_RINGS]), (_ALL_RINGS, CHANNELS, memory[_CAPACITY]))
+    state = carray(integers_at(memory[_STATE]), (_STATE_SIZE,))
     process(inp, out, now_ns, header, rings, state)
-    _fade(memory, out, size)
+    _fade(memory, out, inp.shape[0])
+
+
+@njit(inline="always")
+def _give_card(memory, out, card_out, start, size):  # type: ignore[no-untyped-def]
     left, right = memory[_OUT], memory[_OUT + 1]
     for i in range(size):
         if left == right:
@@ -176,42 +175,59 @@ def _count(memory, size, flags):  # type: ignore[no-untyped-def]
         memory[_KINDS + kind] += flags >> kind & 1
     memory[_LARGEST] = max(memory[_LARGEST], size)
     memory[_SAMPLES] += size
-    if memory[_HEADER] and flags & _ALL_XRUNS:
-        header = carray(_integers_at(memory[_HEADER]), (_HEADER_SIZE,))
-        header[_HOST_XRUNS] += 1
+    lost = 1 if flags & _ALL_XRUNS else 0
+    if memory[_BRIDGE]:
+        lost += bridge.losses(memory[_BRIDGE]) - memory[_BRIDGE_LOST]
+        memory[_BRIDGE_LOST] = bridge.losses(memory[_BRIDGE])
+    if memory[_HEADER] and lost:
+        header = carray(integers_at(memory[_HEADER]), (_HEADER_SIZE,))
+        header[_HOST_XRUNS] += lost
     store_release(memory.ctypes.data + 8 * _BLOCKS, memory[_BLOCKS] + 1)  # publish last
 
 
-@lru_cache(maxsize=1)
-def compile_callback() -> Any:
+@lru_cache(maxsize=2)
+def compile_callback(bridged: bool = False) -> Any:
     """The callback as a numba cfunc (its `.address` is a PaStreamCallback*); about 2 s the first time.
 
     Not cached on disk: numba would not see that the host side in callback.py has changed.
     """
-    clock = _system_clock()
+    now_ns = compile_clock()
 
     @njit(inline="always")
-    def now_ns(memory, time_info):  # type: ignore[no-untyped-def]
-        if clock is None:
-            return types.int64(time_info[1] * 1e9) + memory[_OFFSET]
-        clock(_CLOCK_ID, memory.ctypes.data + 8 * _CLOCK)
-        return memory[_CLOCK] * 1_000_000_000 + memory[_CLOCK + 1]
+    def take_bridge(memory, card_in, start, inp, size):  # type: ignore[no-untyped-def]
+        bridge.take(memory[_BRIDGE], inp)
 
-    floats, doubles, integers = (types.CPointer(t) for t in (types.float32, types.float64, types.int64))
+    @njit(inline="always")
+    def meet_bridge(memory, size, now):  # type: ignore[no-untyped-def]
+        bridge.meet(memory[_BRIDGE], size, now)
 
-    @cfunc(types.intc(floats, floats, types.ulong, doubles, types.ulong, integers), nopython=True)
+    @njit(inline="always")
+    def meet_nothing(memory, size, now):  # type: ignore[no-untyped-def]
+        pass
+
+    take, meet = (take_bridge, meet_bridge) if bridged else (_take_card, meet_nothing)
+
+    @cfunc(types.intc(FLOATS, FLOATS, types.ulong, DOUBLES, types.ulong, INTEGERS), nopython=True)
     def callback(inp, out, count, time_info, flags, address):  # type: ignore[no-untyped-def]
         memory = carray(address, (_SIZE,))
         size, at = types.int64(count), 0
         card_in = carray(inp, (size, memory[_INPUTS]))
         card_out = carray(out, (size, memory[_OUTPUTS]))
         card_out[:, :] = np.float32(0.0)
-        if memory[_HEADER]:
-            now = now_ns(memory, time_info)
-            while at < size:
-                piece = min(PIECE, size - at)
-                _play_piece(memory, card_in, card_out, at, piece, now)
-                at += piece
+        scratch = carray(floats_at(memory[_SCRATCH]), (2, PIECE, CHANNELS))
+        now = now_ns(memory.ctypes.data + 8 * _CLOCK, time_info, memory[_OFFSET])
+        meet(memory, size, now)
+        while at < size:
+            piece = min(PIECE, size - at)
+            heard, played = scratch[0, :piece], scratch[1, :piece]
+            if memory[_FEED]:
+                _take_feed(memory, heard, piece)
+            else:
+                take(memory, card_in, at, heard, piece)
+            if memory[_HEADER]:
+                _play(memory, heard, played, now)
+                _give_card(memory, played, card_out, at, piece)
+            at += piece
         _count(memory, size, types.int64(flags))
         return 0
 
@@ -221,13 +237,24 @@ def compile_callback() -> Any:
 class Border:
     """The callback's memory for one card, and what keeps it alive. Must outlive the stream that uses it."""
 
-    def __init__(self, inputs: tuple[int, int] | None, outputs: tuple[int, int], host: HostSide | None = None) -> None:
-        """Channels of the card, from 0, for left and right (the same twice: mono). Without a host side, a probe."""
+    def __init__(
+        self,
+        inputs: tuple[int, int] | None,
+        outputs: tuple[int, int],
+        host: HostSide | None = None,
+        other: Bridge | None = None,
+    ) -> None:
+        """Channels of the card, from 0, for left and right (the same twice: mono). Without a host side, a probe.
+
+        With an `other` card as input, inputs is None: the bridge knows its channels.
+        """
         self.memory: npt.NDArray[np.int64] = np.zeros(Memory.SIZE, np.int64)
         self._scratch = np.zeros((2, PIECE, CHANNELS), np.float32)
         self._host = host
         self._times = np.zeros(3)
+        self.bridge = other
         m = self.memory
+        m[Memory.BRIDGE] = other.memory.ctypes.data if other else 0
         m[Memory.SCRATCH] = self._scratch.ctypes.data
         m[Memory.INPUTS] = 0 if inputs is None else max(inputs) + 1
         m[Memory.OUTPUTS] = max(outputs) + 1
@@ -242,7 +269,7 @@ class Border:
 
     def __getitem__(self, field: Memory) -> int:
         """A counter, acquired."""
-        return int(_load(self.memory, int(field)))
+        return int(load_field(self.memory, int(field)))
 
     def open_up(self, muted: int) -> None:
         """Silence for so many samples, then a fade in. While no stream runs."""
@@ -264,11 +291,14 @@ class Border:
         count = max(0, min(FEED_SAMPLES - (end - self[Memory.FEED_AT]), FEED_SAMPLES))
         audio = read(count)
         self._feed[np.arange(end, end + audio.shape[1]) & (FEED_SAMPLES - 1)] = audio.T
-        _store(self.memory, int(Memory.FEED_END), end + audio.shape[1])
+        store_field(self.memory, int(Memory.FEED_END), end + audio.shape[1])
 
     def set_clock(self, stream_seconds: float) -> None:
         """Tell what the stream's clock shows now, some times a second, for systems that have no clock to call."""
-        self.memory[Memory.CLOCK_OFFSET] = time.monotonic_ns() - int(stream_seconds * 1e9)
+        offset = time.monotonic_ns() - int(stream_seconds * 1e9)
+        self.memory[Memory.CLOCK_OFFSET] = offset
+        if self.bridge:
+            self.bridge.memory[bridge.Memory.CLOCK_OFFSET] = offset
 
     def call(self, card_in: Any, card_out: Any, size: int, times: Any, flags: Any) -> None:
         """The same callback, by way of Python: the fallback where PortAudio cannot be given compiled code.
@@ -277,7 +307,7 @@ class Border:
         """
         bits = sum(1 << place for place, kind in enumerate(XRUNS) if getattr(flags, kind))
         self._times[1] = times.currentTime
-        compile_callback().ctypes(
+        compile_callback(self.bridge is not None).ctypes(
             ctypes.cast(0 if card_in is None else card_in.ctypes.data, _FLOATS),
             ctypes.cast(card_out.ctypes.data, _FLOATS),
             size,
@@ -289,26 +319,5 @@ class Border:
     @property
     def xruns(self) -> dict[str, int]:
         """Blocks before which the card lost something, by kind."""
-        return {kind: self[field] for kind, field in XRUNS.items()}
-
-
-@njit("int64(int64[::1], int64)", cache=True)
-def _load(memory, field):  # type: ignore[no-untyped-def]
-    return load_acquire(memory.ctypes.data + 8 * field)
-
-
-@njit("void(int64[::1], int64, int64)", cache=True)
-def _store(memory, field, value):  # type: ignore[no-untyped-def]
-    store_release(memory.ctypes.data + 8 * field, value)
-
-
-_CLOCK_ID = 8 if sys.platform == "darwin" else 1  # the one that time.monotonic reads: UPTIME_RAW, MONOTONIC
-
-
-def _system_clock() -> Any:
-    """clock_gettime(int, address of two int64), where the system has it."""
-    if sys.platform == "win32":
-        return None
-    function = ctypes.CDLL(None).clock_gettime
-    function.argtypes, function.restype = (ctypes.c_int, ctypes.c_size_t), ctypes.c_int
-    return function
+        counted = {kind: self[field] for kind, field in XRUNS.items()}
+        return counted if self.bridge is None else counted | self.bridge.lost

@@ -27,9 +27,11 @@ import numpy as np
 from realtime.audiofile import Reader
 from realtime.callback import HostSide, State, close_hole
 from realtime.drivers.border import Border, Memory
+from realtime.drivers.bridge import Memory as BridgeMemory
 from realtime.drivers.cards import Pair, find
 from realtime.drivers.opening import Found, Opening, Request, open_stream, plan_opening, probe
-from realtime.drivers.portaudio import CardError, CardStream, cards, refresh
+from realtime.drivers.portaudio import CardError, cards, refresh
+from realtime.drivers.stream import CardStream
 from realtime.timeline import HEARD, Field, Timeline
 
 POLL_S = 0.02
@@ -61,6 +63,8 @@ class Status:
     largest: int
     level: int  # 0: silent
     xruns: dict[str, int]
+    captured: int = 0  # samples of an input that has a clock of its own
+    drift_ppm: float = 0.0  # of that clock, against the output's
 
 
 @dataclass(frozen=True)
@@ -108,10 +112,12 @@ def serve(connection: Connection, request: Request, wanted: Found | None = None)
     With `wanted`, the card was here before and is waited for. Runs in a process, or in a thread of a test.
     """
     opening: Opening | None = None
-    if wanted is None:
+    found = wanted
+    if found is None:
         try:
             opening = plan_opening(request)
-            connection.send(probe(opening))
+            found = probe(opening)
+            connection.send(found)
         except CardError as error:
             connection.send(Refused(str(error)))
             return
@@ -121,7 +127,7 @@ def serve(connection: Connection, request: Request, wanted: Found | None = None)
         return
     if isinstance(message, Attach):
         timeline = Timeline.attach(message.path)
-        with _Player(connection, timeline, request, wanted, opening) as player:
+        with _Player(connection, timeline, request, found, opening) as player:
             player.run()
         timeline.close()
 
@@ -143,11 +149,11 @@ class _Player:
         connection: Connection,
         timeline: Timeline,
         request: Request,
-        wanted: Found | None,
+        found: Found,
         opening: Opening | None,
     ) -> None:
         self._connection, self._timeline, self._request = connection, timeline, request
-        self._wanted, self._opening = wanted, opening
+        self._found, self._opening = found, opening
         self._host = Resumed(timeline)
         self._border: Border | None = None
         self._stream: CardStream | None = None
@@ -182,10 +188,12 @@ class _Player:
                     self._connection.send(Gone("its server ended, or it was unplugged"))
                     return
                 self._border.set_clock(self._stream.clock)
-                border = self._border
-                self._connection.send(
-                    Status(border[Memory.BLOCKS], border[Memory.LARGEST], border[Memory.LEVEL], border.xruns)
-                )
+                self._connection.send(self._status(self._border))
+
+    def _status(self, border: Border) -> Status:
+        counted = border[Memory.BLOCKS], border[Memory.LARGEST], border[Memory.LEVEL], border.xruns
+        bridge = border.bridge
+        return Status(*counted, bridge[BridgeMemory.CAPTURED], bridge.drift_ppm) if bridge else Status(*counted)
 
     def _listen(self) -> bool:
         """Wait a little for what the driver says; False when it is time to stop."""
@@ -206,7 +214,7 @@ class _Player:
             opening = self._opening or self._look()
             if opening is None:
                 return
-            border = Border(opening.inputs, opening.outputs, self._host)
+            border = replace(opening, delay=self._found.bridge_delay).border(self._host)
             border.open_up(muted=self._timeline[Field.LATENCY])  # what is older belongs to another time
             if self._request.feed:
                 self._feed = self._feed or self._reader(self._request.feed, opening.rate)
@@ -231,14 +239,13 @@ class _Player:
 
     def _look(self) -> Opening | None:
         """The card of before, if it is back."""
-        assert self._wanted is not None
         refresh()
         try:
             there = cards()
-            sink = find(self._wanted.sink, there, "output")
-            source = find(self._wanted.source, there, "input") if self._wanted.source else None
+            sink = find(self._found.sink, there, "output")
+            source = find(self._found.source, there, "input") if self._found.source else None
         except CardError:
             return None
         named = replace(self._request.choice, input=source.name if source else None, output=sink.name)
-        planned = plan_opening(replace(self._request, choice=named, rate=self._wanted.rate))
-        return replace(planned, pair=Pair(source, sink, self._wanted.why))
+        planned = plan_opening(replace(self._request, choice=named, rate=self._found.rate))
+        return replace(planned, pair=Pair(source, sink, self._found.why))

@@ -42,6 +42,13 @@ class Pair:
             return self.sink.name
         return f"{self.source.name} → {self.sink.name}"
 
+    @property
+    def two_clocks(self) -> bool:
+        """Whether input and output each have a clock of their own; all of a JACK server goes by one."""
+        if self.source is None or self.source.name == self.sink.name:
+            return False
+        return not (self.source.api == self.sink.api and self.sink.api.startswith("JACK"))
+
 
 def choose(given: Choice, *, duplex: bool = True, there: Sequence[Card] | None = None) -> Pair:
     """The cards for what was given on the command line, else remembered or by default. CardError if there are none."""
@@ -62,11 +69,6 @@ def choose(given: Choice, *, duplex: bool = True, there: Sequence[Card] | None =
             why = "as last time"
     sink = _pick(given.output or remembered.output, found, "output")
     source = _pick(given.input or remembered.input, found, "input", like=sink) if duplex else None
-    if source is not None and source.api != sink.api:
-        raise CardError(
-            f"input {source.name} and output {sink.name} are of two sound systems. Pass --input-device and "
-            "--output-device of the same one (verdigris devices)."
-        )
     return Pair(source, sink, why)
 
 

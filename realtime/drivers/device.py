@@ -120,9 +120,13 @@ class DeviceDriver:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """For the report: the card, what it lost by kind, and its own part of the latency."""
+        """For the report: the card, what it lost by kind, and its own part of the latency.
+
+        Of that, bridge_samples lie between two clocks, whose drift is the input's against the output's.
+        """
         kinds = {**self._before.xruns, **self._status.xruns}
-        return {
+        clocks = {"bridge_samples": self.found.bridge_samples, "drift_ppm": self._status.drift_ppm}
+        return (clocks if self.found.bridge_delay else {}) | {
             "name": self.found.name,
             "callback": self.found.callback,
             "sample_rate": self.found.rate,
@@ -146,6 +150,7 @@ class DeviceDriver:
 
     def _watch_card(self) -> None:
         played, seen, told_block = -1, time.monotonic(), False
+        captured, heard, told_silent = -1, seen, False
         while not self._stopping.is_set():
             assert self._link is not None
             gone = False
@@ -163,6 +168,11 @@ class DeviceDriver:
             if gone or not self._link.alive() or (self._playing and now - seen > LOST_S):
                 self._lose()
                 seen = time.monotonic()
+            if self._status.captured != captured or not self._playing:
+                captured, heard, told_silent = self._status.captured, now, False
+            elif self.found.bridge_delay and now - heard > LOST_S and not told_silent:
+                told_silent = True
+                self._messages.put(f"{self.found.source} gives no samples; its input is silence until it does")
             if not told_block and self._status.largest > self._timeline[Field.MAX_BLOCK]:
                 told_block = True
                 self._messages.put(
@@ -177,7 +187,8 @@ class DeviceDriver:
             self._messages.put(f"{self.found.name} is back but cannot be played: {message.message}")
         elif isinstance(message, Playing):
             self._playing = True
-            self._latency_samples = message.latency_samples
+            own = message.latency_samples
+            self._latency_samples = None if own is None else own + self.found.bridge_samples
             if self.losses:
                 self._messages.put(f"{self.found.name} is back, playing")
 

@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from realtime.callback import HostSide
 from realtime.drivers.border import Border, Memory
+from realtime.drivers.bridge import Bridge
 from realtime.drivers.cards import Choice, Pair, choose, recall_round_trip
-from realtime.drivers.portaudio import CardError, CardStream, supports
+from realtime.drivers.portaudio import CardError, supports
+from realtime.drivers.stream import CardStream
 
 PROBE_BLOCKS = 8
-PROBE_S = 3.0
+PROBE_S = 5.0
+WATCH_S = 1.0  # two clocks, once they are known
 COMPILED = "numba, in a process of its own"
 INTERPRETED = "Python, in a process of its own, since this sounddevice takes no compiled one: expect more misses"
 
@@ -44,6 +48,15 @@ class Opening:
     inputs: tuple[int, int] | None  # the card's channels that are left and right, from 0
     outputs: tuple[int, int]
     compiled: bool = True
+    rate_in: int = 0  # of the input, where it has a clock of its own; Hz
+    delay: int = 0  # of a bridge, input samples; 0: not known yet
+
+    def border(self, host: HostSide | None = None) -> Border:
+        """The memory for a stream of this, with a bridge where there are two clocks."""
+        if self.inputs is None or not self.pair.two_clocks:
+            return Border(self.inputs, self.outputs, host)
+        other = Bridge(self.inputs, self.rate_in, self.rate, self.delay, time.monotonic_ns())
+        return Border(None, self.outputs, host, other)
 
 
 @dataclass(frozen=True)
@@ -59,6 +72,9 @@ class Found:
     latency_samples: int | None  # its own part, in and out, as its back end says; None: it says nonsense
     measured_samples: int | None  # the same, as doctor --loopback measured it; None: it never did
     callback: str = COMPILED
+    bridge_delay: int = 0  # input samples that a bridge between two clocks holds; 0: there is one clock
+    bridge_samples: int = 0  # what that adds to the card's own latency, samples
+    drift_ppm: float = 0.0  # of the input's clock, when it was tried
 
     def __str__(self) -> str:
         own = "unknown" if self.latency_samples is None else f"{self.latency_samples} samples by its word"
@@ -66,6 +82,8 @@ class Found:
             own += " (verdigris doctor --loopback measures it)"
         else:
             own += f", {self.measured_samples} measured"
+        if self.bridge_delay:
+            own += f", and {self.bridge_samples} between two clocks (input {self.drift_ppm:+.0f} ppm)"
         line = f"{self.name} ({self.why}): {self.rate} Hz, blocks of {self.block}; its own latency on top: {own}"
         return line if self.callback == COMPILED else f"{line}. Callback: {self.callback}"
 
@@ -76,15 +94,16 @@ def plan_opening(request: Request) -> Opening:
     source, sink = pair.source, pair.sink
     inputs = None if source is None else _channels(request.inputs, source.name, source.inputs, "input")
     outputs = _channels(request.outputs, sink.name, sink.outputs, "output")
-    rate = request.rate
+    rate, rate_in = request.rate, 0
     if rate is None:
         able = supports(sink, request.codec_rate, "output", max(outputs) + 1)
-        if source is not None and inputs is not None:
+        if source is not None and inputs is not None and not pair.two_clocks:
             able = able and supports(source, request.codec_rate, "input", max(inputs) + 1)
         rate = request.codec_rate if able else sink.rate
-    return Opening(
-        pair, rate, None if request.block is None else request.block / rate, inputs, outputs, request.compiled
-    )
+    if source is not None and inputs is not None and pair.two_clocks:
+        rate_in = rate if supports(source, rate, "input", max(inputs) + 1) else source.rate
+    latency_s = None if request.block is None else request.block / rate
+    return Opening(pair, rate, latency_s, inputs, outputs, request.compiled, rate_in)
 
 
 def _channels(chosen: Sequence[int] | None, name: str, there: int, kind: str) -> tuple[int, int]:
@@ -108,23 +127,48 @@ def open_stream(opening: Opening, border: Border) -> CardStream:
 
 
 def probe(opening: Opening) -> Found:
-    """Open the card, play silence until its block is known, close it. CardError if that cannot be."""
-    border = Border(opening.inputs, opening.outputs)
+    """Open the card, play silence until its block is known, close it. CardError if that cannot be.
+
+    Two clocks are watched until both are known, and how much input has to be held between them.
+    """
+    border = opening.border()
+    bridge = border.bridge
     stream = open_stream(opening, border)
     stream.start()
     deadline = time.monotonic() + PROBE_S
-    while border[Memory.BLOCKS] < PROBE_BLOCKS and time.monotonic() < deadline:
+    while time.monotonic() < deadline and (
+        border[Memory.BLOCKS] < PROBE_BLOCKS or (bridge and not bridge.watched(WATCH_S))
+    ):
         time.sleep(0.005)
     latency = stream.latency_samples
     stream.close()
-    pair = opening.pair
-    if border[Memory.BLOCKS] == 0:
+    pair, block = opening.pair, border[Memory.LARGEST]
+    if block == 0 or (bridge and not bridge.settled):
+        silent = pair.sink.name if block == 0 else pair.source.name if pair.source else ""
         raise CardError(
-            f"{pair.name} was opened and then asked for nothing in {PROBE_S:.0f} s. "
+            f"{silent} was opened and then {'asked for' if block == 0 else 'gave'} nothing in {PROBE_S:.0f} s. "
             "Plug it in again, or choose another of: verdigris devices"
         )
-    source = pair.source.name if pair.source else ""
-    block = border[Memory.LARGEST]
     measured = recall_round_trip(pair.name, opening.rate, block)
-    callback = COMPILED if stream.compiled else INTERPRETED
-    return Found(pair.name, source, pair.sink.name, pair.why, opening.rate, block, latency, measured, callback)
+    found = Found(
+        name=pair.name,
+        source=pair.source.name if pair.source else "",
+        sink=pair.sink.name,
+        why=pair.why,
+        rate=opening.rate,
+        block=block,
+        latency_samples=latency,
+        measured_samples=measured,
+        callback=COMPILED if stream.compiled else INTERPRETED,
+    )
+    if bridge is None:
+        return found
+    delay = bridge.delay_for(block)
+    added = round(delay * opening.rate / opening.rate_in) - block  # a block of one card is in its own part already
+    return replace(
+        found,
+        bridge_delay=delay,
+        bridge_samples=added,
+        drift_ppm=bridge.drift_ppm,
+        latency_samples=None if latency is None else latency + added,
+    )

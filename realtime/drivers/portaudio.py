@@ -12,16 +12,11 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
-from realtime.drivers.border import Border, Memory, compile_callback
-
 INSTALL = {
     "linux": "Install it (Debian, Ubuntu: apt-get install libportaudio2; Fedora: portaudio), or pass --driver clock."
 }
-UNKNOWN_LATENCY_S = 1.0  # some back ends report 2**32 / rate seconds; what is more than this is no latency
-# PaErrorCode
-BUSY, BAD_RATE, BAD_DEVICE, BAD_CHANNELS = -9985, -9997, -9996, -9998
 
-_lock = threading.RLock()  # PortAudio's calls are not to be made from two threads at once
+LOCK = threading.RLock()  # PortAudio's calls are not to be made from two threads at once
 
 
 class CardError(Exception):
@@ -59,7 +54,7 @@ def install_advice() -> str:
 
 def refresh() -> None:
     """Let PortAudio look again which cards there are. Only while no stream is open: it would be closed."""
-    with _lock:
+    with LOCK:
         sd = library()
         sd._terminate()
         sd._initialize()
@@ -67,7 +62,7 @@ def refresh() -> None:
 
 def cards() -> list[Card]:
     """All cards as of the last refresh; CardError where there is no PortAudio."""
-    with _lock:
+    with LOCK:
         sd = library()
         apis, devices = sd.query_hostapis(), sd.query_devices()
     found: list[Card] = []
@@ -94,7 +89,7 @@ def cards() -> list[Card]:
 
 def defaults() -> tuple[int, int]:
     """Indexes of the system's default input and output; -1 for none."""
-    with _lock:
+    with LOCK:
         sd = library()
         return sd._lib.Pa_GetDefaultInputDevice(), sd._lib.Pa_GetDefaultOutputDevice()
 
@@ -107,7 +102,7 @@ def stable_name(api: str, name: str) -> str:
 
 def supports(card: Card, rate: int, kind: str, channels: int) -> bool:
     """Whether it says that it can; `kind` is input or output."""
-    with _lock:
+    with LOCK:
         sd = library()
         check = sd.check_input_settings if kind == "input" else sd.check_output_settings
         try:
@@ -117,119 +112,7 @@ def supports(card: Card, rate: int, kind: str, channels: int) -> bool:
         return True
 
 
-class CardStream:
-    """An open stream of one or two cards of one host API that calls the border's callback. CardError if refused."""
-
-    def __init__(
-        self,
-        source: Card | None,
-        sink: Card,
-        border: Border,
-        rate: int,
-        latency: float | None,
-        *,
-        compiled: bool = True,
-    ) -> None:
-        """`latency` in seconds asks for the size of the card's buffers; None for its lowest.
-
-        Not `compiled`: the callback goes through Python.
-        """
-        self.border = border  # must outlive the stream
-        self._callback = compile_callback()
-        self.compiled = compiled
-        inputs, outputs = border[Memory.INPUTS], border[Memory.OUTPUTS]
-        with _lock:
-            sd = library()
-            common = {
-                "samplerate": rate,
-                "blocksize": 0,  # re-blocking is the timeline's; a fixed size would add as much latency
-                "dtype": "float32",
-                "latency": "low" if latency is None else latency,
-                "dither_off": True,  # at full level, bits are left as they are
-            }
-            if source is None:
-                common |= {"device": sink.index, "channels": outputs}
-            else:
-                common |= {"device": (source.index, sink.index), "channels": (inputs, outputs)}
-            try:
-                if compiled:
-                    self._stream = sd._StreamBase(
-                        kind="output" if source is None else "duplex",
-                        callback=sd._ffi.cast("PaStreamCallback*", self._callback.address),
-                        userdata=sd._ffi.cast("void*", border.memory.ctypes.data),
-                        **common,
-                    )
-                elif source is None:
-                    self._stream = sd.OutputStream(callback=lambda *rest: border.call(None, *rest), **common)
-                else:
-                    self._stream = sd.Stream(callback=border.call, **common)
-            except (sd.PortAudioError, ValueError) as error:
-                raise CardError(explain(error, source, sink, rate, (inputs, outputs))) from error
-        self.rate = round(self._stream.samplerate)
-
-    def start(self) -> None:
-        with _lock:
-            try:
-                self._stream.start()
-            except library().PortAudioError as error:
-                self._stream.close()
-                raise CardError(f"the card would not start ({error}). Check it with: verdigris devices") from error
-
-    def close(self) -> None:
-        """Stop and close, whatever state the card is in."""
-        with _lock:
-            self._stream.abort()
-            self._stream.close()
-
-    @property
-    def active(self) -> bool:
-        """Whether PortAudio believes that it runs; False once the card or its server is gone."""
-        with _lock:
-            return bool(self._stream.active)
-
-    @property
-    def clock(self) -> float:
-        """The stream's own time, seconds."""
-        with _lock:
-            return float(self._stream.time)
-
-    @property
-    def latency_samples(self) -> int | None:
-        """The card's own part, in and out, as its back end says; None where what it says cannot be."""
-        told = self._stream.latency
-        seconds = sum(told) if isinstance(told, tuple) else told
-        return round(seconds * self.rate) if 0 <= seconds <= UNKNOWN_LATENCY_S else None
-
-
-def explain(error: Exception, source: Card | None, sink: Card, rate: int, channels: tuple[int, int]) -> str:
-    """One line for PortAudio's refusal. It may say "invalid device" when it means the rate, so that is tried."""
-    code = error.args[1] if len(error.args) > 1 else None
-    pair = sink.name if source is None or source.name == sink.name else f"{source.name} with {sink.name}"
-    if source is not None and channels[0] > source.inputs:
-        return f"{source.name} has {source.inputs} inputs, not {channels[0]}. Pass lower --input-channels."
-    if channels[1] > sink.outputs:
-        return f"{sink.name} has {sink.outputs} outputs, not {channels[1]}. Pass lower --output-channels."
-    able = _supported_by_both(source, sink, channels)
-    if rate not in able and (code == BAD_RATE or able):
-        offered = ", ".join(map(str, able)) or "unknown"
-        first = able[0] if able else sink.rate
-        return f"rate {rate} not offered by {pair} ({offered}). Pass --rate {first}."
-    if code == BUSY or "busy" in str(error).lower() or "unavailable" in str(error).lower():
-        return f"{pair} is busy: another program holds it. Close that, or choose another of: verdigris devices"
-    return f"{pair} could not be opened ({error.args[0]}). Choose another of: verdigris devices"
-
-
 RATES = (44_100, 48_000, 88_200, 96_000, 176_400, 192_000)
-
-
-def _supported_by_both(source: Card | None, sink: Card, channels: tuple[int, int]) -> list[int]:
-    """The usual rates at which the cards say that they can."""
-    return [
-        rate
-        for rate in RATES
-        if supports(sink, rate, "output", channels[1])
-        and (source is None or supports(source, rate, "input", channels[0]))
-    ]
 
 
 def rates(card: Card) -> list[int]:

@@ -1,0 +1,66 @@
+"""Two cards on two clocks, through PortAudio: ALSA fed at our pace as input, a JACK server as output."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from realtime.drivers.cards import Choice
+from tests.fifocard import FifoCard
+from tests.instrument import Instrument
+from tests.jackrig import RATE, Meter, Server, need_jack
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+PPM = 500.0
+FREQUENCY = 1000.0
+WINDOW = RATE // 2
+
+
+def frequency(x: np.ndarray) -> float:
+    """Of a sine, by the phase of its two halves."""
+    half = len(x) // 2
+    turn = np.exp(-2j * np.pi * FREQUENCY / RATE * np.arange(len(x)))
+    first, second = (np.sum((x * turn)[part] * np.hanning(half)) for part in (slice(half), slice(half, 2 * half)))
+    return FREQUENCY + float(np.angle(second / first)) / (2 * np.pi) * RATE / half
+
+
+def test_a_card_that_runs_fast_is_heard_at_its_own_pitch_without_a_click(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without correction a sample in 2000 would be dropped, 24 clicks a second; and the pitch would be ours."""
+    need_jack()
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    fifo = FifoCard(tmp_path, lambda n: 0.25 * np.sin(2 * np.pi * FREQUENCY / RATE * n), RATE, PPM)
+    monkeypatch.setenv("ALSA_CONFIG_PATH", str(fifo.conf))
+    try:
+        with Server(256) as server:
+            instrument = Instrument("pcm", choice=Choice("ALSA:fifo", "JACK:system"))
+            meter = Meter(server)
+            try:
+                found = instrument.driver.found
+                assert found.name == "ALSA:fifo → JACK:system"
+                assert found.bridge_samples > 0
+                assert f"{found.bridge_samples} between two clocks" in str(found)
+                meter.connect(inputs=False)
+                time.sleep(6.0)
+                pitches = []
+                for _ in range(8):
+                    record, disturbed = meter.pass_through(np.zeros((WINDOW, 2), np.float32))
+                    smooth = np.abs(np.diff(record[:, 0])).max() < 1.02 * 0.25 * 2 * np.pi * FREQUENCY / RATE
+                    if not disturbed and smooth and np.abs(record[-RATE // 100 :]).max() > 0.2:
+                        pitches.append(frequency(record[:, 0]))
+                facts = instrument.driver.facts
+            finally:
+                meter.close()
+                instrument.close()
+    finally:
+        fifo.close()
+    print(f"{len(pitches)} clean windows, {pitches}, {facts}")
+    if len(pitches) < 3:
+        pytest.skip(f"this machine stalls too much: {facts['xruns']}")
+    assert facts["drift_ppm"] == pytest.approx(PPM, abs=100)
+    assert np.median(pitches) == pytest.approx(FREQUENCY * (1 + 1e-6 * PPM), abs=0.1)
+    assert facts["device_latency_samples"] is None or facts["device_latency_samples"] > found.bridge_samples
