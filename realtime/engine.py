@@ -25,7 +25,7 @@ from typing import Any
 from realtime import latency, telemetry
 from realtime.callback import HostSide, misses
 from realtime.link import EngineError, Link
-from realtime.mix import MIX, mix
+from realtime.mix import HEARD, heard
 from realtime.news import Applied, Began, Change, Loaded, Taken, Trouble
 from realtime.params import PARAMETERS
 from realtime.service import Attach, Changes, Playing, Request, SetLimiter, Stream
@@ -69,6 +69,7 @@ class Engine:
         self.values |= {"rate": settings.rate, "block": settings.block, "latency": settings.latency}
         self.values["precision"] = settings.precision
         self.values |= {"a.codec": _joined(settings.a), "b.codec": _joined(settings.b) if settings.b else "off"}
+        self.loudness: dict[str, float] = {}  # LUFS, short-term, by path: what match.py has measured
         self._troubles: list[str] = []  # that nobody has been told of
         self.restarts = 0
 
@@ -161,7 +162,7 @@ class Engine:
         with self._lock:
             self.values[name] = value
             slot_name, _, rest = name.partition(".")
-            if name in MIX:
+            if name in HEARD:
                 self._apply_monitor(name, ticket)
             elif name == "fill":
                 self.timeline.header[Field.FILL] = PARAMETERS["fill"].choices.index(value)
@@ -331,7 +332,7 @@ class Engine:
             begun = timeline.load(Field.DRY_END)
             if begun == timeline.load(Field.PLAYED_END):
                 break
-        gains = mix(*(self.values[name] for name in MIX))
+        gains = heard(self.values)
         for field, gain in zip((Field.GAIN_DRY, Field.GAIN_A, Field.GAIN_B), gains, strict=True):
             timeline.header[field] = gain
         if ticket:

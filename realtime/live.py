@@ -18,6 +18,7 @@ from realtime.drivers.file import FileDriver
 from realtime.drivers.loop import LoopDriver, Source
 from realtime.engine import Engine, Settings
 from realtime.load import Load
+from realtime.match import Match
 from realtime.osc.service import OscService
 from realtime.recorder import Recorder, recording_directory
 from realtime.sessions import PLAYING, SessionFile
@@ -112,7 +113,7 @@ def _stream(session: Session, engine: Engine, stopping: threading.Event, file: S
         tapes = Taping(engine, session.record) if session.record else None
         recorder = Recorder(engine.timeline, session.record) if session.record else None
         driver = _driver(session, engine, limit, recorder)
-        load = Load(engine)
+        load, match = Load(engine), Match(engine)
         try:
             driver.start()
             if file:
@@ -122,7 +123,7 @@ def _stream(session: Session, engine: Engine, stopping: threading.Event, file: S
                 recorder.finish(0)
             raise
         try:
-            _watch(session, engine, driver, recorder, view, load, stopping)
+            _watch(session, engine, driver, recorder, view, load, match, stopping)
         finally:  # also when the terminal is gone
             driver.stop()
             engine.stop()
@@ -178,6 +179,7 @@ def _watch(
     recorder: Recorder | None,
     view: View,
     load: Load,
+    match: Match,
     stopping: threading.Event,
 ) -> None:
     """Everything that is not audio, some 20 times a second, until the stream ends."""
@@ -196,6 +198,8 @@ def _watch(
             recorder.poll(driver.taken)
             if recorder.error and not failed_before:
                 view.say(f"recording stopped: {recorder.error}")
+        if not session.settings.offline:  # there is nobody to hear it, and it would fall behind
+            match.poll()
         view.update()
         driver.join(POLL_S)
 

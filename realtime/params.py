@@ -29,6 +29,17 @@ def _slot(slot: str, codec: str) -> tuple[Parameter, ...]:
             1,
             clamp=True,
         ),
+        Parameter(
+            f"{slot}.match",
+            float,
+            0.0,
+            "block",
+            f"gain of slot {name} where levels are matched",
+            -24,
+            24,
+            unit="dB",
+            clamp=True,
+        ),
         Parameter(f"{slot}.seed", int, 0, "frame", f"seed of slot {name}'s decoding noise", 0, 2**31 - 1),
         *bend_params.rows(slot),
     )
@@ -38,11 +49,27 @@ PARAMETERS: dict[str, Parameter] = {
     p.name: p
     for p in (
         Parameter(
-            "monitor", str, "a", "block", "what is heard", choices=("dry", "a", "b", "delta"), path="monitor/path"
+            "monitor",
+            str,
+            "a",
+            "block",
+            "what is heard; delta: dry less A, ghost: A less B, such as two seeds of one codec",
+            choices=("dry", "a", "b", "delta", "ghost"),
+            path="monitor/path",
         ),
         Parameter("gain", float, 0.0, "block", "output gain", -60, 12, unit="dB", clamp=True, path="monitor/gain"),
         Parameter("wet", float, 1.0, "block", "way from dry to what is heard", 0, 1, clamp=True, path="monitor/wet"),
         Parameter("bypass", bool, False, "block", "hear dry, at its own level", path="monitor/bypass"),
+        Parameter("mute", bool, False, "block", "hear nothing", path="monitor/mute"),
+        Parameter(
+            "match",
+            str,
+            "off",
+            "block",
+            "level match, of A and B alone: by a.match and b.match, which follow the loudness or hold",
+            choices=("off", "hold", "follow"),
+            path="monitor/match",
+        ),
         Parameter(
             "fill", str, "dry", "block", "what a hole is filled with", choices=("dry", "silence"), path="monitor/fill"
         ),

@@ -15,11 +15,11 @@ RINGS = {"dry": DRY, "a": WET, "b": WET + 1, "monitor": HEARD}
 
 
 class Tail:
-    """One ring of one stream, from its sample 0 on. One thread at a time."""
+    """One ring of one stream, from a sample on. One thread at a time."""
 
-    def __init__(self, timeline: Timeline, name: str) -> None:
-        """`name` is one of RINGS."""
-        self.position = 0
+    def __init__(self, timeline: Timeline, name: str, start: int = 0) -> None:
+        """`name` is one of RINGS; what comes first is sample `start`."""
+        self.position = start
         self.lost = 0
         self._timeline, self._ring = timeline, RINGS[name]
         self._slot = self._ring - WET if name in "ab" else None
@@ -42,10 +42,16 @@ class Tail:
             silence = np.zeros((channels, min(gap_end - self.position, timeline[Field.CAPACITY])), np.float32)
             self.position += silence.shape[1]
             return silence
+        overtaken = min(self._oldest(), end) - self.position
+        if overtaken > 0:
+            silence = np.zeros((channels, min(overtaken, timeline[Field.CAPACITY])), np.float32)
+            self.lost += silence.shape[1]
+            self.position += silence.shape[1]
+            return silence
         audio = np.empty((channels, max(0, end - self.position)), np.float32)
         timeline.read(self._ring, self.position, audio)
         overtaken = self._oldest() - self.position
-        if overtaken > 0:  # while it was being read, or before
+        if overtaken > 0:  # while it was being read
             overtaken = min(overtaken, audio.shape[1])
             self.lost += overtaken
             audio[:, :overtaken] = 0.0

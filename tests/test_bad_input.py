@@ -204,7 +204,7 @@ OPTIONS = [
     (("--a", "pcm:hop=0"), "hop 0 of codec"),
     (("--a", "pcm:hop=99999999999"), "out of range. Pass 1 to 1048576."),
     (("--a", "pcm:compute=nan"), "compute nan of codec"),
-    (("--monitor", "c"), 'monitor "c" is not allowed. Pass dry, a, b, delta.'),
+    (("--monitor", "c"), 'monitor "c" is not allowed. Pass dry, a, b, delta, ghost.'),
     (("--b", "off", "--monitor", "b"), "slot B is off. Pass --b CODEC"),
     (("--block", "0"), 'block "0" is not allowed. Pass a whole number from 1 to 8192.'),
     (("--block", "-1"), 'block "-1" is not allowed'),

@@ -12,7 +12,11 @@ import numpy as np
 import pytest
 import soundfile
 
+from realtime.callback import HostSide
+from realtime.tail import Tail
+from realtime.timeline import Field, Timeline
 from tests.conftest import ROOT
+from tests.lockstep import noise, play_all
 
 resource = pytest.importorskip("resource", reason="no resource limits on this system")
 
@@ -63,3 +67,17 @@ def test_a_killed_session_leaves_recordings_up_to_the_last_second(tmp_path: Path
     for name in ("input", "a", "b", "monitor"):
         audio, rate = soundfile.read(tmp_path / f"{name}.wav", dtype="float32")
         assert len(audio) - already > (seconds - 1) * rate, name
+
+
+def test_a_tail_that_was_overtaken_by_more_than_the_ring_goes_on_in_place() -> None:
+    timeline = Timeline.create(rate=8000, latency=100, max_block=64, slots=0)
+    host, tail = HostSide(timeline), Tail(timeline, "dry")
+    sound = noise(3 * timeline[Field.CAPACITY])
+    play_all(host, sound, [64], None)
+    kept = tail.read()
+    assert kept.shape == (2, len(sound))
+    assert 0 < tail.lost < len(sound)
+    np.testing.assert_array_equal(kept[:, : tail.lost], 0.0)
+    np.testing.assert_array_equal(kept[:, tail.lost :], sound.T[:, tail.lost :])
+    host.close()
+    timeline.close()

@@ -17,6 +17,7 @@ EVERY_FRAME = 0.0
 GROUPS = {  # Hz
     "params": 30.0,
     "meters": 30.0,
+    "loudness": 2.0,
     "frames": EVERY_FRAME,
     "tokens": EVERY_FRAME,
     "latents": EVERY_FRAME,

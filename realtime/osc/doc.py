@@ -40,6 +40,7 @@ A session tells its port, and where its timeline is, in a file beside that (`rea
 STREAMS = {
     "params": "each parameter at its own address, when it changes, whoever changed it",
     "meters": "`/verdigris/out/meters ,ffff`: peak of dry, A, B and what is heard, dBFS",
+    "loudness": "`/verdigris/out/loudness ,ffff`: short-term loudness of dry, A, B and what is heard, LUFS",
     "frames": "`/verdigris/out/frame ,iiiff`: slot (0: A, 1: B), frame, the sample at which it is heard, bits, "
     "seconds; its tokens and latents come after it",
     "tokens": "`/verdigris/out/tokens ,ii i…`: frame, part, up to 256 tokens of A; of B: `/verdigris/out/b/tokens`",

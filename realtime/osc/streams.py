@@ -9,6 +9,7 @@ from typing import Any
 
 from realtime.console import peak_db
 from realtime.engine import Engine
+from realtime.loudness import SILENCE
 from realtime.news import Encoded
 from realtime.osc.clients import GROUPS, OF_FRAMES, RATES, Client, Clients, Subscription
 from realtime.osc.control import Tell
@@ -67,6 +68,10 @@ class Streams:
             self._tell(
                 client, "/verdigris/out/meters", *(peak_db(self._engine, n) for n in ("dry", "a", "b", "monitor"))
             )
+        for client, _ in self._due("loudness", now):
+            found = self._engine.loudness
+            values = (found.get(name, SILENCE) for name in ("dry", "a", "b", "monitor"))
+            self._tell(client, "/verdigris/out/loudness", *values)
         for client, _ in self._due("status", now):
             numbers = [v for v in status(self._engine, self._device).values() if not isinstance(v, str)]
             self._tell(client, "/verdigris/out/status", *numbers)

@@ -92,7 +92,7 @@ enum {
 
 /* symbol, name, lowest, highest, default, whole numbers, choices by name */
 #define PORT_ROWS \
-    {"monitor", "Monitor", 0.0f, 3.0f, 1.0f, 1, "dry|a|b|delta"}, \
+    {"monitor", "Monitor", 0.0f, 4.0f, 1.0f, 1, "dry|a|b|delta|ghost"}, \
     {"gain", "Gain", -60.0f, 12.0f, 0.0f, 0, ""}, \
     {"wet", "Wet", 0.0f, 1.0f, 1.0f, 0, ""}, \
     {"bypass", "Bypass", 0.0f, 1.0f, 0.0f, 1, ""}, \
@@ -107,4 +107,4 @@ enum {
 
 /* of dry, A and B, by monitor */
 #define MIX_ROWS \
-{1, 0, 0}, {0, 1, 0}, {0, 0, 1}, {1, -1, 0}
+{1, 0, 0}, {0, 1, 0}, {0, 0, 1}, {1, -1, 0}, {0, 1, -1}
