@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from models.codec import Audio, Codec, CodecError, CodecSpec
 from models.config import CoDiCodecConfig, spec_of
@@ -74,21 +75,20 @@ def convert(source: Path, target: Path) -> None:
 
 def _pcm(rest: str, rate: int | None, precision: str | None) -> Codec:
     name = f"pcm:{rest}" if rest else "pcm"
-    numbers: dict[str, int] = {} if rate is None else {"sample_rate": rate}
-    compute = 0.0
+    given: dict[str, Any] = {} if rate is None else {"sample_rate": rate}
     for option in rest.split(",") if rest else ():
         key, _, value = option.partition("=")
         try:
-            if key == "compute":
-                compute = float(value)
+            if key in PCM_NUMBERS:
+                given[key] = float(value)
             else:
-                numbers[PCM_INTEGERS[key]] = int(value)
+                given[PCM_INTEGERS[key]] = int(value)
         except (KeyError, ValueError):
             raise CodecError(
                 f'option "{option}" of codec "{name}" is not one of {", ".join(PCM_INTEGERS)} (integers), compute '
-                "(seconds). Pass such as pcm:hop=1024,lookahead=64."
+                "(seconds), gain (-1 to 1). Pass such as pcm:hop=1024,lookahead=64."
             ) from None
-    return Pcm(**numbers, compute=compute, name=name)
+    return Pcm(**given, name=name)
 
 
 def _classic(name: str, default: int) -> Loader:
@@ -134,6 +134,7 @@ def _kbps(family: str, given: str, default: int) -> int:
         ) from None
 
 
+PCM_NUMBERS = ("compute", "gain")
 PCM_INTEGERS = {"hop": "hop", "lookahead": "lookahead", "rate": "sample_rate", "channels": "channels"}
 
 FAMILIES: dict[str, Loader] = {

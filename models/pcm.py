@@ -1,6 +1,7 @@
 """The smallest honest codec: every sample passes through bit for bit.
 
-It can also be slow (`compute`) or late (`lookahead`), so that whatever runs codecs can be tested without one.
+It can also be slow (`compute`), late (`lookahead`) or turned over (`gain` −1), so that whatever runs codecs can be
+tested without one.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ class Pcm:
         hop: int = 256,
         lookahead: int = 0,
         compute: float = 0.0,
+        gain: float = 1.0,
         name: str = "pcm",
     ) -> None:
         for what, given, least, most in (
@@ -39,10 +41,11 @@ class Pcm:
             ("hop", hop, 1, 2**20),
             ("lookahead", lookahead, 0, 2**20),
             ("compute", compute, 0, 60),
+            ("gain", gain, -1, 1),
         ):
             if not least <= given <= most:
                 raise CodecError(f'{what} {given} of codec "{name}" is out of range. Pass {least} to {most}.')
-        self.compute = compute
+        self.compute, self.gain = compute, gain
         self.spec = CodecSpec(
             name=name,
             sample_rate=sample_rate,
@@ -61,7 +64,7 @@ class Pcm:
 
     def open_decoder(self, path: str) -> Decoder:
         check_path(self, path)
-        return PcmDecoder(self.spec, self.compute)
+        return PcmDecoder(self.spec, self.compute, self.gain)
 
     def decode_together(self, work: Sequence[tuple[Decoder, Frame, Controls]]) -> list[Audio]:
         return [decoder.decode(frame, controls) for decoder, frame, controls in work]
@@ -91,9 +94,9 @@ class PcmEncoder:
 class PcmDecoder:
     carry: Audio  # [channels, lookahead]: heard, not yet given out
 
-    def __init__(self, spec: CodecSpec, compute: float) -> None:
+    def __init__(self, spec: CodecSpec, compute: float, gain: float = 1.0) -> None:
         self.spec = spec
-        self.compute = compute
+        self.compute, self.gain = compute, np.float32(gain)
         self.reset()
 
     def decode(self, frame: Frame, controls: Controls) -> Audio:
@@ -105,7 +108,7 @@ class PcmDecoder:
         chunk = np.frombuffer(payload, LITTLE_ENDIAN).reshape(self.spec.channels, self.spec.hop)
         line = np.concatenate([self.carry, chunk], axis=1, dtype=np.float32)
         self.carry = line[:, self.spec.hop :].copy()
-        return np.ascontiguousarray(line[:, : self.spec.hop])
+        return self.gain * line[:, : self.spec.hop]
 
     def reset(self) -> None:
         self.carry = np.zeros((self.spec.channels, self.spec.lookahead), np.float32)

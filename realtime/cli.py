@@ -87,8 +87,9 @@ def build_parser() -> Parser:
     _add_slots(live)
     live.add_argument(
         "--driver",
-        choices=("device", "clock", "file"),
-        help="device: a sound card; clock: in real time without one; file: as fast as it goes "
+        choices=("device", "clock", "file", "plugin"),
+        help="device: a sound card; clock: in real time without one; file: as fast as it goes; plugin: the inserts in "
+        "your DAW (verdigris plugin) "
         "(default device if there is one and no --input, else clock)",
     )
     _add_card(live)
@@ -140,6 +141,10 @@ def build_parser() -> Parser:
     _add_slots(plan)
     _add_flags(plan, "rate", "block", "latency", "precision")
     plan.add_argument("--json", action="store_true")
+
+    plugin = commands.add_parser("plugin", help="the insert for DAWs: LV2 and CLAP")
+    plugin.add_argument("action", choices=("install", "doctor"), help="make hosts find it; say what is there")
+    plugin.add_argument("--json", action="store_true", help="with doctor")
 
     doctor = commands.add_parser("doctor", help="look at this machine; what a bug report needs")
     doctor.add_argument("--json", action="store_true")

@@ -16,9 +16,11 @@ from models.codec import CodecError, Controls
 from models.load import available, convert, split_path
 from realtime import audiofile, devices, doctor
 from realtime.audiofile import Reader
+from realtime.config import keep_insert_latency
 from realtime.demo import CLIP
 from realtime.drivers.portaudio import CardError
 from realtime.engine import Settings
+from realtime.inserts import Options, serve
 from realtime.job import Job
 from realtime.latency import LatencyError, plan
 from realtime.link import EngineError
@@ -27,13 +29,26 @@ from realtime.osc.doc import document
 from realtime.osc.server import PORT
 from realtime.params import PARAMETERS, ParameterError, parse, parse_assignment
 from realtime.playback import play_tape
+from realtime.plugin.build import CompilerError
+from realtime.plugin.places import InstallError, examine, install
 from realtime.render import render
 from realtime.service import Request, describe, open_lanes
 from realtime.timeline import TimelineError
 from realtime.wholefile import FileError
 
 DEMO_SCHEDULE = ((3.75, "monitor", "b"), (7.5, "monitor", "delta"), (11.25, "monitor", "dry"))
-USER_ERRORS = (CardError, CodecError, EngineError, FileError, LatencyError, ParameterError, TimelineError)
+INSERT_BLOCK = 1024  # hosts say theirs; new inserts reserve for this
+USER_ERRORS = (
+    CardError,
+    CodecError,
+    CompilerError,
+    EngineError,
+    InstallError,
+    FileError,
+    LatencyError,
+    ParameterError,
+    TimelineError,
+)
 
 
 def run_demo(arguments: argparse.Namespace) -> None:
@@ -51,6 +66,9 @@ def run_live(arguments: argparse.Namespace, schedule: Sequence[tuple[float, str,
         *(() if random else ("block",)),
     )
     fixed = {name: values.pop(name) for name in list(values) if PARAMETERS[name].when in ("load", "restart")}
+    if arguments.driver == "plugin":
+        _run_inserts(arguments, fixed, values)
+        return
     seconds = None if arguments.seconds is None else _seconds(arguments.seconds)
     a = split_path(fixed.get("a.codec", PARAMETERS["a.codec"].default))
     b = _optional(fixed.get("b.codec", PARAMETERS["b.codec"].default))
@@ -97,6 +115,38 @@ def run_live(arguments: argparse.Namespace, schedule: Sequence[tuple[float, str,
         f"played {report['seconds']:.1f} s, latency {report['latency_samples']} samples, "
         f"{load['p50']:.3f} × RT (p99 {load['p99']:.3f}), {missed} misses"
     )
+
+
+def _run_inserts(arguments: argparse.Namespace, fixed: dict[str, Any], values: dict[str, Any]) -> None:
+    """live --driver plugin: hosts give sound, rate, block, latency and mix, so that leaves little to say here."""
+    asked = ("input", "record", "report", "rate", "latency", "monitor", "input_device", "output_device")
+    refused = [f"--{name.replace('_', '-')}" for name in asked if getattr(arguments, name) is not None]
+    refused += ["--block random"] if arguments.block == "random" else []
+    if refused:
+        raise ParameterError(f"{', '.join(refused)}: with --driver plugin that is the host's. Leave it out.")
+    options = Options(
+        a=split_path(fixed.get("a.codec", PARAMETERS["a.codec"].default)),
+        b=_optional(fixed.get("b.codec", PARAMETERS["b.codec"].default)),
+        block=fixed.get("block", INSERT_BLOCK),
+        precision=fixed.get("precision", PARAMETERS["precision"].default),
+        values=values,
+        osc=_osc_port(arguments),
+    )
+    missed = serve(options, None if arguments.seconds is None else _seconds(arguments.seconds))
+    print("holes: " + (", ".join(f"{kind} {count}" for kind, count in missed.items()) or "no insert played"))
+
+
+def run_plugin(arguments: argparse.Namespace) -> None:
+    if arguments.action == "install":
+        for line in install():
+            print(line)
+        return
+    findings = examine()
+    if arguments.json:
+        print(json.dumps(findings, indent=2))
+    else:
+        for name, value in findings.items():
+            print(f"{name:18} {value}")
 
 
 def run_render(arguments: argparse.Namespace) -> None:
@@ -148,6 +198,7 @@ def run_plan(arguments: argparse.Namespace) -> None:
     lanes = open_lanes(Request(tuple(slots), rate, precision=given["precision"]))
     ready = describe(lanes, [lane.warm_up() for lane in lanes])
     planned = plan(ready.needs, rate=rate, block=given["block"], latency=given["latency"])
+    keep_insert_latency(planned.latency, rate)
     if arguments.json:
         facts = {"sample_rate": rate, "latency_samples": planned.latency, "latency_terms": planned.terms}
         print(json.dumps({**facts, "real_time_factor": ready.load}))

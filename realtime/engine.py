@@ -51,12 +51,13 @@ class Settings:
 class Engine:
     """One stream through codecs; see the table above for who may call what."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
+    def __init__(self, settings: Settings, hosted: Timeline | None = None) -> None:
+        """`hosted` is a timeline that a plug-in made and plays (drivers/plugin.py): L and the mix are its own."""
+        self.settings, self._hosted = settings, hosted
         slots = [(0, *settings.a)] + ([(1, *settings.b)] if settings.b else [])
         self._request = Request(tuple(slots), settings.rate, precision=settings.precision)
         self._link: Link | None = None
-        self._attached = 0  # workers so far
+        self._attached = hosted.load(Field.ENGINE) if hosted else 0  # workers so far
         self._attach_pending = False
         self._next: tuple[Link, Request] | None = None  # a worker that loads while another plays
         self._lock = threading.RLock()  # over links, request and values; held for moments only
@@ -81,17 +82,24 @@ class Engine:
         self.warm_up_load, self.remarks = ready.load, ready.remarks
         self.plan = latency.plan(ready.needs, rate=settings.rate, block=settings.block, latency=settings.latency)
         self.hop = ready.needs[0].hop
-        compute_s = max(need.compute_s for need in ready.needs)
-        self.timeline = Timeline.create(
-            rate=settings.rate,
-            latency=self.plan.latency,
-            max_block=settings.block,
-            slots=sum(1 << playing.slot for playing in ready.playing),
-            stall_ns=int((0.5 + 4 * compute_s) * 1e9),  # the heartbeat pauses while a frame is computed
-        )
-        self.timeline.header[Field.OFFLINE] = int(settings.offline)
-        self._apply_monitor()
-        self.host = HostSide(self.timeline)
+        slots = sum(1 << playing.slot for playing in ready.playing)
+        # the heartbeat pauses while a frame is computed
+        stall_ns = int((0.5 + 4 * max(need.compute_s for need in ready.needs)) * 1e9)
+        if self._hosted:
+            self.timeline = self._hosted
+            self.timeline.header[Field.STALL_NS] = stall_ns
+            self.timeline.header[Field.SLOTS] = slots
+        else:
+            self.timeline = Timeline.create(
+                rate=settings.rate,
+                latency=self.plan.latency,
+                max_block=settings.block,
+                slots=slots,
+                stall_ns=stall_ns,
+            )
+            self.timeline.header[Field.OFFLINE] = int(settings.offline)
+            self._apply_monitor()
+            self.host = HostSide(self.timeline)
         self._attach()
         self._wait_attached()
 
@@ -115,11 +123,11 @@ class Engine:
                 self._hear(link, link.news.recv())
 
     def close(self) -> None:
-        """Stop, and remove the timeline."""
+        """Stop, and remove the timeline; one that a plug-in made stays."""
         self.stop()
         if hasattr(self, "host"):
             self.host.close()
-        if hasattr(self, "timeline"):
+        if hasattr(self, "timeline") and not self._hosted:
             self.timeline.close()
 
     def watch(self) -> str | None:

@@ -64,6 +64,10 @@ class Outlet:
             self.waiting = [c for c in self.waiting if c.at is not None or c.name != change.name]
         self.waiting.append(change)
 
+    def forget_samples(self) -> None:
+        """Another stream counts its samples anew: what waits for one of the old is for the next frame."""
+        self.waiting = [replace(change, at=None) for change in self.waiting]
+
     def take_changes(self, before: int) -> list[Change]:
         """Apply what is due for a frame that ends before this input sample, in order; what that was."""
         due = [c for c in self.waiting if c.at is None or c.at < before]

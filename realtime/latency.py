@@ -21,7 +21,11 @@ MIN_COMPUTE_S = 0.003  # a shared core is late by this much now and then, howeve
 
 
 class LatencyError(Exception):
-    """A latency that cannot be kept."""
+    """A latency that cannot be kept; `needed` is the least that can."""
+
+    def __init__(self, message: str, needed: int) -> None:
+        super().__init__(message)
+        self.needed = needed
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,8 @@ def plan(needs: Sequence[Need], *, rate: int, block: int, latency: int = 0) -> P
     if 0 < latency < needed:
         raise LatencyError(
             f"latency {latency} samples is less than the {needed} that these codecs need. "
-            f"Pass --latency {needed} or more, or leave it out."
+            f"Pass --latency {needed} or more, or leave it out.",
+            needed,
         )
     if latency > needed:
         best = {**best, "reserve": latency - needed}

@@ -183,7 +183,6 @@ def _work(connection: Connection, request: Request, lanes: list[Lane], attach: A
         for name, value in changes.items():
             worker.change(Change(slot, name, value))
     worker.set_limiter(request.limiter)
-    pause = OFFLINE_POLL_S if timeline[Field.OFFLINE] else POLL_S
     taken = 0
     try:
         while (got := _listen(connection, worker)) is not None:
@@ -191,7 +190,7 @@ def _work(connection: Connection, request: Request, lanes: list[Lane], attach: A
                 taken += got
                 postman.post(Taken(taken))
             if not worker.step():
-                time.sleep(pause)
+                time.sleep(OFFLINE_POLL_S if timeline[Field.OFFLINE] else POLL_S)
     finally:
         worker.finish()
         del worker

@@ -41,10 +41,11 @@ class Session:
 class SessionFile:
     """The owner's end, from one thread. OSError if it cannot be written; `close` removes it."""
 
-    def __init__(self, driver: str, codecs: tuple[str, ...]) -> None:
+    def __init__(self, driver: str, codecs: tuple[str, ...], name: str = "") -> None:
+        """`name` tells sessions of one process apart."""
         directory = runtime_directory()
         sessions()  # sweeps
-        path = directory / f"{os.getpid()}.session"
+        path = directory / f"{os.getpid()}{name}.session"
         self.session = Session(os.getpid(), LOADING, driver, codecs, time.time(), path=path)
         self._descriptor = -1
         self._write()

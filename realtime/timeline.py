@@ -199,6 +199,21 @@ class Timeline:
             )
         return timeline
 
+    @property
+    def orphaned(self) -> bool:
+        """Whether the owner is gone, or another file has the name by now. For those who attached."""
+        try:
+            if not os.path.samestat(os.fstat(self._descriptor), self.path.stat()):
+                return True
+        except FileNotFoundError:
+            return True
+        if fcntl:
+            with contextlib.suppress(OSError):  # refused while the owner lives
+                fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+                return True
+        return False
+
     def __getitem__(self, field: Field) -> int:
         """A field that does not change while others look at it."""
         return int(self.header[field])
@@ -300,6 +315,7 @@ def remove_abandoned(directory: Path) -> list[Path]:
     for path in directory.glob("*.timeline") if fcntl else ():
         with contextlib.suppress(OSError), path.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # refused while the owner lives
-            path.unlink()
-            removed.append(path)
+            if os.path.samestat(os.fstat(file.fileno()), path.stat()):  # else it is another's by now
+                path.unlink()
+                removed.append(path)
     return removed

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from models.codec import Audio
+from realtime.automation import Automation
 from realtime.lane import Lane, Outlet
 from realtime.news import Applied, Began, Change, Encoded, Trouble
 from realtime.telemetry import LoadMeter, Telemetry, publish
@@ -52,6 +53,7 @@ class Worker:
         self._post = post
         self._groups: frozenset[str] = frozenset()
         self._places = [_Place(lane) for lane in lanes]
+        self._automation = Automation(timeline)
         self._capacity = timeline[Field.CAPACITY]
         self._resyncs = 0
         self._told_ns = 0
@@ -70,8 +72,14 @@ class Worker:
         if stream != timeline.load(Field.ACK):
             for place in self._places:
                 self._begin(place, 0)
+            for outlet in self._outlets():
+                outlet.forget_samples()
+            self._automation.begin()
             timeline.store(Field.ACK, stream)
         dry_end = timeline.load(Field.DRY_END)
+        for name, value, at in self._automation.take():
+            for outlet in self._outlets():
+                outlet.ask(Change(outlet.slot, name, value, at))
         ready = [p for p in self._places if p.taken + p.lane.wanted <= dry_end]
         if not ready:
             self._tell()

@@ -8,12 +8,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from realtime.config import config_directory
 from realtime.drivers.portaudio import Card, CardError, cards, defaults
 
 BY_SYSTEM = "the system's default"
@@ -125,17 +124,6 @@ def _jack(found: Sequence[Card]) -> bool:
 
 def _names(found: Sequence[Card]) -> str:
     return ", ".join(card.name for card in found)
-
-
-def config_directory() -> Path:
-    """Where the user's settings are: XDG_CONFIG_HOME, or what the system has instead."""
-    home = Path.home()
-    if sys.platform == "win32":
-        return Path(os.environ.get("APPDATA") or home / "AppData" / "Roaming") / "verdigris"
-    if sys.platform == "darwin":
-        return home / "Library" / "Application Support" / "verdigris"
-    base = os.environ.get("XDG_CONFIG_HOME", "")
-    return (Path(base) if Path(base).is_absolute() else home / ".config") / "verdigris"
 
 
 def recall() -> Choice:

@@ -13,7 +13,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 BUNDLE = HERE / "bundle"
 LIBRARY = BUNDLE / "insert.so"  # so named everywhere: bundles name their library in a file
-SOURCES = ("host.c", "insert.c", "place.c")
+SOURCES = ("host.c", "insert.c", "place.c", "lv2.c")
 # no contraction of a * b + c: samples are to be equal to the bit on every machine
 FLAGS = (
     "-std=c11",
@@ -52,6 +52,11 @@ def compile_library(target: Path = LIBRARY, *flags: str) -> Path:
         raise CompilerError(f"{found} cannot be run ({error.strerror}): install gcc or clang") from error
     if done.returncode != 0:
         working.unlink(missing_ok=True)
-        raise CompilerError(f"{found} does not compile the plug-in: {done.stderr.strip().splitlines()[0]}")
+        raise CompilerError(f"{found} does not compile the plug-in: {_reason(done.stderr)}")
     working.replace(target)
     return target
+
+
+def _reason(said: str) -> str:
+    lines = said.strip().splitlines() or ["it does not say why"]
+    return next((line for line in lines if "error" in line), lines[0])

@@ -39,7 +39,11 @@ bool place_id_is_taken(const char *id) {
     char path[PATH_CHARS];
     int file = path_of(id, path) ? open(path, O_RDWR | O_CLOEXEC) : -1;
     if (file < 0) return false;
-    bool taken = flock(file, LOCK_EX | LOCK_NB) != 0; /* refused while its owner lives, be it in this process */
+    bool taken = true; /* refused while its owner lives, be it in this process; others look for a moment only */
+    for (int i = 0; taken && i < 5; i++) {
+        if (i) usleep(1000);
+        taken = flock(file, LOCK_EX | LOCK_NB) != 0;
+    }
     close(file);
     return taken;
 }
@@ -96,8 +100,14 @@ int64_t place_default_latency(int64_t rate) {
     const char *config = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
     char path[PATH_CHARS];
     long long latency = 0, at_rate = 0;
-    if (config && *config) snprintf(path, sizeof path, "%s/verdigris/insert-latency", config);
-    else snprintf(path, sizeof path, "%s/.config/verdigris/insert-latency", home ? home : "");
+#ifdef __APPLE__
+    config = NULL;
+#define KEPT "Library/Application Support"
+#else
+#define KEPT ".config"
+#endif
+    if (config && *config == '/') snprintf(path, sizeof path, "%s/verdigris/insert-latency", config);
+    else snprintf(path, sizeof path, "%s/" KEPT "/verdigris/insert-latency", home ? home : "");
     FILE *file = fopen(path, "re");
     if (file && (fscanf(file, "%lld %lld", &latency, &at_rate) != 2 || latency < 1 || at_rate < 1)) latency = 0;
     if (file) fclose(file);

@@ -1,0 +1,31 @@
+"""What Verdigris keeps of its user between starts, and where."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+
+INSERT_LATENCY = "insert-latency"  # the plug-in reads it (plugin/place.c): samples, and the rate that they are of
+
+
+def config_directory() -> Path:
+    """Where the user's settings are: XDG_CONFIG_HOME, or what the system has instead."""
+    home = Path.home()
+    if sys.platform == "win32":
+        return Path(os.environ.get("APPDATA") or home / "AppData" / "Roaming") / "verdigris"
+    if sys.platform == "darwin":
+        return home / "Library" / "Application Support" / "verdigris"
+    base = os.environ.get("XDG_CONFIG_HOME", "")
+    return (Path(base) if Path(base).is_absolute() else home / ".config") / "verdigris"
+
+
+def keep_insert_latency(latency: int, rate: int) -> None:
+    """Have new inserts reserve so much; a home that cannot be written is no reason to stop."""
+    path = config_directory() / INSERT_LATENCY
+    working = path.with_name(f".{path.name}.{os.getpid()}")
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        working.write_text(f"{latency} {rate}\n", encoding="ascii")
+        working.replace(path)
