@@ -84,8 +84,8 @@ def insert_file() -> Path:
 def test_an_insert_lies_where_the_engine_looks(places: Path, monkeypatch: pytest.MonkeyPatch, base: str) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(places / base) if base else "")
     before = set(runtime_directory().glob("insert-*.timeline"))
-    insert = library().insert_new(48_000.0, 0, 0)
-    assert library().insert_activate(insert)
+    insert = library().insert_new()
+    assert library().insert_activate(insert, 48_000.0, 0, 0)
     assert len(set(runtime_directory().glob("insert-*.timeline")) - before) == 1
     library().insert_free(insert)
     assert set(runtime_directory().glob("insert-*.timeline")) == before
@@ -96,8 +96,8 @@ def test_an_insert_lies_where_the_engine_looks(places: Path, monkeypatch: pytest
     monitor=st.integers(0, 3), gain=st.floats(-60, 12, width=32), wet=st.floats(0, 1, width=32), bypass=st.booleans()
 )
 def test_the_mix_of_the_plug_in_is_that_of_the_engine(monitor: int, gain: float, wet: float, bypass: bool) -> None:
-    insert = library().insert_new(8_000.0, 0, 0)
-    assert library().insert_activate(insert)
+    insert = library().insert_new()
+    assert library().insert_activate(insert, 8_000.0, 0, 0)
     try:
         for port, value in enumerate((monitor, gain, wet, bypass)):
             library().insert_set(insert, port, value)
@@ -126,8 +126,8 @@ def test_the_latency_of_a_new_insert_is_that_of_the_last_plan(places: Path) -> N
 
 
 def test_an_insert_is_a_timeline_of_its_user_alone(places: Path) -> None:
-    insert = library().insert_new(44_100.0, 512, 64)
-    assert library().insert_activate(insert)
+    insert = library().insert_new()
+    assert library().insert_activate(insert, 44_100.0, 512, 64)
     timeline = Timeline.attach(insert_file())
     assert os.stat(timeline.path).st_mode & 0o777 == 0o600
     assert [timeline[f] for f in (Field.RATE, Field.MAX_BLOCK, Field.BLOCK, Field.SLOTS)] == [44_100, 512, 64, 0]

@@ -13,7 +13,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 BUNDLE = HERE / "bundle"
 LIBRARY = BUNDLE / "insert.so"  # so named everywhere: bundles name their library in a file
-SOURCES = ("host.c", "insert.c", "place.c", "lv2.c")
+SOURCES = ("host.c", "insert.c", "place.c", "lv2.c", "clap.c")
 # no contraction of a * b + c: samples are to be equal to the bit on every machine
 FLAGS = (
     "-std=c11",
@@ -35,6 +35,12 @@ class CompilerError(Exception):
 def compiler() -> str | None:
     """The C compiler: CC of the environment, else what is there."""
     return os.environ.get("CC") or next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))), None)
+
+
+def stale() -> bool:
+    """Whether a source is newer than the library."""
+    made = LIBRARY.stat().st_mtime
+    return any(path.stat().st_mtime > made for path in HERE.glob("*.[ch]"))
 
 
 def compile_library(target: Path = LIBRARY, *flags: str) -> Path:

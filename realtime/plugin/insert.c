@@ -8,7 +8,7 @@
 const Port insert_ports[PORTS] = {PORT_ROWS};
 static const int MIX[][3] = {MIX_ROWS};
 
-enum { MOST_LATENCY = 1 << 20, NORMAL_BLOCK = 4096, MOST_BLOCK = 1 << 16 };
+enum { MOST_LATENCY = 1 << 20, MOST_RATE = 1 << 20, NORMAL_BLOCK = 4096, MOST_BLOCK = 1 << 16 };
 static const int64_t STALL_NS = 500000000; /* the engine writes its own */
 
 static void name_anew(Insert *x) {
@@ -18,12 +18,10 @@ static void name_anew(Insert *x) {
     for (int i = 0; i < ID_CHARS / 2; i++) snprintf(x->id + 2 * i, 3, "%02x", bytes[i]);
 }
 
-Insert *insert_new(double rate, int64_t max_block, int64_t block) {
+Insert *insert_new(void) {
     Insert *x = calloc(1, sizeof *x);
     if (!x) return NULL;
-    x->rate = llround(rate), x->block = block, x->place.descriptor = -1;
-    x->max_block = max_block < 1 ? NORMAL_BLOCK : max_block < MOST_BLOCK ? max_block : MOST_BLOCK;
-    x->latency = place_default_latency(x->rate);
+    x->place.descriptor = -1;
     for (int p = 0; p < PORTS; p++) x->values[p] = insert_ports[p].normal;
     name_anew(x);
     return x;
@@ -44,19 +42,30 @@ static int64_t capacity_for(int64_t latency, int64_t rate, int64_t max_block) {
 }
 
 /* A new timeline, empty, for an identity that nobody else has: a copied track brings its fellow's along. */
-static bool make_timeline(Insert *x) {
+static bool make_timeline(Insert *x, int64_t max_block, int64_t block) {
     place_drop(&x->place);
     if (place_id_is_taken(x->id)) name_anew(x);
-    int64_t capacity = capacity_for(x->latency, x->rate, x->max_block);
+    int64_t capacity = capacity_for(x->latency, x->rate, max_block);
     size_t size = HEADER_BYTES + TELEMETRY_BYTES + RINGS * CHANNELS * (size_t)capacity * sizeof(float);
     if (!place_make(&x->place, x->id, size)) return false;
     Field *h = x->place.memory;
     x->host.h = h, x->host.rings = (float *)((char *)x->place.memory + HEADER_BYTES + TELEMETRY_BYTES);
     set(h, F_VERSION, VERSION), set(h, F_SIZE, (int64_t)size), set(h, F_CHANNELS, CHANNELS);
     set(h, F_CAPACITY, capacity), set(h, F_RATE, x->rate), set(h, F_LATENCY, x->latency);
-    set(h, F_MAX_BLOCK, x->max_block), set(h, F_FADE, FADE), set(h, F_STALL_NS, STALL_NS);
-    set(h, F_BLOCK, x->block), release(h, F_MAGIC, MAGIC);
+    set(h, F_MAX_BLOCK, max_block), set(h, F_FADE, FADE), set(h, F_STALL_NS, STALL_NS);
+    set(h, F_BLOCK, block), release(h, F_MAGIC, MAGIC);
     return true;
+}
+
+/* Samples at `rate`: as saved, or as somebody planned for new ones, or more if an engine has said since that it takes
+   more. */
+static void choose_latency(Insert *x, int64_t rate) {
+    Field *h = x->place.memory;
+    int64_t needed = h ? get(h, F_NEEDED) : 0;
+    if (!x->latency) x->latency = place_default_latency(rate);
+    else if (needed > x->latency && needed <= MOST_LATENCY) x->latency = needed;
+    if (x->rate && x->rate != rate) x->latency = (x->latency * rate + x->rate - 1) / x->rate;
+    x->rate = rate;
 }
 
 static void apply_mix(Insert *x) {
@@ -82,19 +91,21 @@ static void tell(Insert *x, int port) {
     release(h, F_EVENT_END, number + 1);
 }
 
-bool insert_activate(Insert *x) {
+bool insert_activate(Insert *x, double rate, int64_t max_block, int64_t block) {
     Field *h = x->place.memory;
-    int64_t needed = h ? get(h, F_NEEDED) : 0; /* an engine said so, and waits for this */
-    if (needed > x->latency && needed <= MOST_LATENCY) x->latency = needed;
-    bool same = h && strstr(x->place.path, x->id) && get(h, F_LATENCY) == x->latency;
-    if (!same && !make_timeline(x)) return false;
+    max_block = max_block < 1 ? NORMAL_BLOCK : max_block < MOST_BLOCK ? max_block : MOST_BLOCK;
+    choose_latency(x, llround(rate));
+    bool same = h && strstr(x->place.path, x->id) && get(h, F_LATENCY) == x->latency && get(h, F_RATE) == x->rate &&
+                get(h, F_MAX_BLOCK) == max_block;
+    x->active = same || make_timeline(x, max_block, block);
+    if (!x->active) return false;
     release(x->host.h, F_EVENT_END, 0);
     apply_mix(x);
     x->host.s[S_POSITION] = 0;
     for (int p = 0; p < PORTS; p++) tell(x, p);
     host_activate(&x->host); /* last, for it raises STREAM */
     if (!same) place_publish(&x->place);
-    return x->active = true;
+    return true;
 }
 
 void insert_set(Insert *x, int port, float value) {
@@ -139,7 +150,7 @@ int64_t insert_holes(const Insert *x) {
 }
 
 void insert_save(const Insert *x, char text[STATE_CHARS]) {
-    int at = snprintf(text, STATE_CHARS, "1 %s %lld", x->id, (long long)x->latency);
+    int at = snprintf(text, STATE_CHARS, "1 %s %lld %lld", x->id, (long long)x->latency, (long long)x->rate);
     for (int p = 0; p < PORTS; p++) {
         uint32_t bits; /* not as decimals: a host's locale would put commas in them */
         memcpy(&bits, &x->values[p], sizeof bits);
@@ -149,12 +160,12 @@ void insert_save(const Insert *x, char text[STATE_CHARS]) {
 
 bool insert_restore(Insert *x, const char *text, bool with_values) {
     char id[ID_CHARS + 1];
-    long long latency;
+    long long latency, rate;
     int at = 0, used;
-    if (sscanf(text, "1 %32[0-9a-f] %lld%n", id, &latency, &at) != 2 || strlen(id) != ID_CHARS) return false;
-    if (latency < FADE || latency > MOST_LATENCY) return false;
+    if (sscanf(text, "1 %32[0-9a-f] %lld %lld%n", id, &latency, &rate, &at) != 3 || strlen(id) != ID_CHARS) return false;
+    if (latency < 0 || latency > MOST_LATENCY || rate < 0 || rate > MOST_RATE) return false;
     memcpy(x->id, id, sizeof id);
-    x->latency = latency;
+    x->latency = latency, x->rate = rate; /* from the next activation on */
     for (int p = 0; with_values && p < PORTS; p++, at += used) {
         unsigned bits;
         float value;

@@ -12,7 +12,7 @@ typedef struct {
 } Port;
 extern const Port insert_ports[PORTS];
 
-enum { ID_CHARS = 32, PATH_CHARS = 1024, STATE_CHARS = 64 + 9 * PORTS };
+enum { ID_CHARS = 32, PATH_CHARS = 1024, STATE_CHARS = 96 + 9 * PORTS };
 
 /* place.c: the file. */
 typedef struct {
@@ -34,17 +34,18 @@ typedef struct {
     Host host;
     Place place;
     char id[ID_CHARS + 1];
-    int64_t rate, latency, max_block, block; /* block: what the host says that it hands over; 0: nothing */
+    int64_t latency, rate; /* samples, and the rate in Hz that they are of; 0: not chosen yet */
     float values[PORTS];
     bool active;
 } Insert;
 
 /* NULL if there is no memory. Not for the audio thread, like all but set, offline and run. */
-Insert *insert_new(double rate, int64_t max_block, int64_t block);
+Insert *insert_new(void);
 void insert_free(Insert *);
 
-/* Begin a new stream. What latency was asked for since the last time holds from here. False: no memory. */
-bool insert_activate(Insert *);
+/* Begin a new stream at `rate` Hz. What latency was asked for since the last time holds from here. `block`: what the
+   host says that it hands over, `max_block`: at most; 0: it does not say. False: no memory. */
+bool insert_activate(Insert *, double rate, int64_t max_block, int64_t block);
 
 /* A port's value, for what is run from here on. */
 void insert_set(Insert *, int port, float value);

@@ -11,6 +11,8 @@ enum { FREEWHEEL = 4 + PORTS, LATENCY, ENGINE, HOLES, ALL };
 typedef struct {
     Insert *insert;
     float *ports[ALL]; /* in, in, out, out, what is automated, and what the insert says of itself */
+    double rate;
+    int64_t max_block, block;
     uint32_t text, state;
 } Plugin;
 
@@ -32,16 +34,16 @@ static void *instantiate(const Lv2Descriptor *d, double rate, const char *bundle
     if (!x) return NULL;
     const Lv2Feature *urid = feature(features, "http://lv2plug.in/ns/ext/urid#map");
     const Lv2Feature *options = feature(features, "http://lv2plug.in/ns/ext/options#options");
-    int64_t most = 0, usual = 0;
+    x->rate = rate;
     if (urid) {
         Lv2Map *map = urid->data;
         x->text = map->map(map->handle, "http://lv2plug.in/ns/ext/atom#String");
         x->state = map->map(map->handle, URI "#state");
         uint32_t most_key = map->map(map->handle, "http://lv2plug.in/ns/ext/buf-size#maxBlockLength");
         uint32_t usual_key = map->map(map->handle, "http://lv2plug.in/ns/ext/buf-size#nominalBlockLength");
-        if (options) most = option(options->data, most_key), usual = option(options->data, usual_key);
+        if (options) x->max_block = option(options->data, most_key), x->block = option(options->data, usual_key);
     }
-    x->insert = insert_new(rate, most, usual);
+    x->insert = insert_new();
     if (x->insert) return x;
     free(x);
     return NULL;
@@ -61,7 +63,7 @@ static void take_ports(Plugin *x) {
 static void activate(void *handle) {
     Plugin *x = handle;
     take_ports(x); /* what holds from sample 0 on */
-    insert_activate(x->insert);
+    insert_activate(x->insert, x->rate, x->max_block, x->block);
 }
 
 static void run(void *handle, uint32_t samples) {

@@ -42,7 +42,7 @@ def install() -> list[str]:
     CompilerError or InstallError if it cannot be.
     """
     said = []
-    if not native_available():
+    if not native_available() or (build.stale() and build.compiler()):
         build.compile_library()
         said.append("compiled the insert")
     for kind, place, target in (("LV2", lv2_place(), build.BUNDLE), ("CLAP", clap_place(), build.LIBRARY)):
