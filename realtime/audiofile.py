@@ -23,13 +23,12 @@ Audio = npt.NDArray[np.float32]
 
 RATES = (8_000, 192_000)  # Hz, lowest and highest
 FORMATS = "WAV, FLAC, Ogg, MP3 or AIFF"
-LONGEST = (2**32 - 2**12) // 8  # samples of float32 stereo whose bytes a WAV header can still count
 OGG_PAGE = 65_307  # bytes, the longest
 CHECKED_AT_ONCE = 4096  # samples; damage is found to within so many
 UNKNOWN_LENGTH = 0x7FFF0000  # bytes; who writes to a pipe declares this much or more
 
 # What libsndfile's log says of a file that is shorter than its header tells.
-_SHORTER = re.compile(r"^\s*(?:data|SSND|Data Size)\s*: (\d+) \(should be (\d+)\)", re.MULTILINE)
+_SHORTER = re.compile(r"^\s*(?:data|SSND|Data Size|Riff size)\s*: (\d+) \(should be (\d+)\)", re.MULTILINE)
 
 
 class AudioFileError(FileError):
@@ -148,11 +147,13 @@ class Reader:
         return np.ascontiguousarray(np.broadcast_to(samples.T, (2, len(samples))))
 
 
-_UPDATE_HEADER_AUTO = 0x1061  # SFC_SET_UPDATE_HEADER_AUTO in sndfile.h
+# Commands of sndfile.h that soundfile does not name
+_UPDATE_HEADER_AUTO = 0x1061  # SFC_SET_UPDATE_HEADER_AUTO
+_WAV_WHILE_IT_CAN = 0x1210  # SFC_RF64_AUTO_DOWNGRADE: RF64 (EBU Tech 3306) only from 4 GB on
 
 
 class Writer:
-    """A float32 WAV of stereo. With `whole`, it has its name only once all of it is written.
+    """A float32 WAV of stereo, RF64 from 4 GB on. With `whole`, it has its name only once all of it is written.
 
     Without, its header tells the truth after every write: whatever ends the program, what was written can be read.
     """
@@ -164,10 +165,9 @@ class Writer:
         working = self._whole.working if self._whole else path
         try:
             check_replaceable(working)
-            self._file = soundfile.SoundFile(os.fsencode(working), "w", rate, 2, subtype="FLOAT", format="WAV")
-            if not whole:
-                # libsndfile's command of this number, which soundfile does not name
-                soundfile._snd.sf_command(self._file._file, _UPDATE_HEADER_AUTO, soundfile._ffi.NULL, 1)
+            self._file = soundfile.SoundFile(os.fsencode(working), "w", rate, 2, subtype="FLOAT", format="RF64")
+            for command in (_WAV_WHILE_IT_CAN,) if whole else (_WAV_WHILE_IT_CAN, _UPDATE_HEADER_AUTO):
+                soundfile._snd.sf_command(self._file._file, command, soundfile._ffi.NULL, 1)
         except BaseException as error:
             if self._whole:
                 self._whole.discard()
@@ -179,8 +179,6 @@ class Writer:
 
     def write(self, audio: Audio) -> None:
         """Append [2, n]; AudioFileError if the disk is full."""
-        if self._file.frames + audio.shape[1] > LONGEST:
-            raise AudioFileError(f"{self.path}: no WAV is longer than {LONGEST} samples (4 GB). Use a shorter piece.")
         try:
             self._file.write(audio.T)
         except (AssertionError, soundfile.LibsndfileError, OSError) as error:  # soundfile asserts on a short write

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from realtime.audiofile import AudioFileError, Reader, Writer, check
 from realtime.callback import HostSide
 from realtime.tail import Tail
 from realtime.timeline import Field, Timeline
@@ -19,6 +20,8 @@ from tests.conftest import ROOT
 from tests.lockstep import noise, play_all
 
 resource = pytest.importorskip("resource", reason="no resource limits on this system")
+
+BEYOND = 2**32 // 8 + 1000  # samples of float32 stereo
 
 PROGRAM = """
 import os, resource, signal, sys
@@ -47,6 +50,47 @@ def test_what_was_written_can_be_read(tmp_path: Path, limit: int, least: int) ->
     assert rate == 48_000
     assert len(audio) >= least
     assert np.array_equal(audio[:least, 0], np.arange(least))
+
+
+@pytest.mark.parametrize("whole", [False, True], ids=["recorded", "rendered"])
+def test_beyond_4_gb_it_is_rf64_and_below_it_is_wav(tmp_path: Path, whole: bool) -> None:
+    """With a hole in the file, which takes no room on the disk."""
+    path, piece = tmp_path / "a.wav", np.full((2, 1000), 0.5, np.float32)
+    writer = Writer(path, 48_000, whole=whole)
+    try:
+        writer.write(piece)
+        if not whole:
+            assert path.read_bytes()[:4] == b"RIFF"
+            assert soundfile.info(path).frames == 1000
+        try:
+            writer._file.seek(BEYOND)
+            writer.write(piece)
+        except AudioFileError:
+            pytest.skip("no file of 4 GB can be made here")
+        if not whole:  # what a kill would leave now
+            assert soundfile.info(path).frames == BEYOND + 1000
+    except BaseException:
+        writer.discard()
+        raise
+    writer.close()
+    with path.open("rb") as file:
+        assert file.read(4) == b"RF64"
+    reader = Reader(path)
+    assert reader.length == BEYOND + 1000
+    assert np.array_equal(reader.read(1000), piece)
+    reader.close()
+    end, _ = soundfile.read(path, start=BEYOND, dtype="float32")
+    assert np.array_equal(end.T, piece)
+    path.unlink()
+
+
+def test_an_rf64_that_was_cut_short_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    soundfile.write(path, np.zeros((1000, 2), np.float32), 48_000, subtype="FLOAT", format="RF64")
+    check(path)
+    path.write_bytes(path.read_bytes()[:-800])
+    with pytest.raises(AudioFileError, match="cut short"):
+        check(path)
 
 
 @pytest.mark.slow
