@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from models.load import FAMILIES
+from realtime.client.programs import Programs
+from realtime.osc.listing import Listing
 from realtime.osc.packet import Unslip, decode, encode, encode_bundle, slip
 from realtime.osc.server import OscServer
 from realtime.osc.transport import OscError
@@ -188,6 +190,54 @@ def test_a_codec_that_cannot_be_had_fails_with_the_reason(marked: Rig) -> None:
     assert answers[0] == "b.codec"
     assert 'codec "nonsense" is unknown' in str(answers[1])
     assert marked.engine.values["b.codec"] == "pcm"
+
+
+class FakePrograms(Programs):
+    """What `verdigris devices --json` says, without running it."""
+
+    def __init__(self, said: object, good: bool = True) -> None:
+        super().__init__()
+        self.started: list[tuple[str, ...]] = []
+        self.said, self.good, self.over = said, good, False
+
+    def start(self, *command: str) -> int:
+        self.started.append(command)
+        return 0
+
+    def is_running(self, command: str) -> bool:
+        return bool(self.started)
+
+    def ended(self) -> list[tuple[tuple[str, ...], bool, object]]:
+        return [(self.started.pop(), self.good, self.said)] if self.over else []
+
+
+def test_the_cards_are_looked_for_by_another_process_and_told_when_it_is_done(rig: Rig) -> None:
+    usb = {"name": "ALSA:USB", "host_api": "ALSA", "inputs": 2, "outputs": 4, "rates": [44_100, 48_000]}
+    programs = FakePrograms([{**usb, "used_for_input": True}])
+    rig.server.listing = Listing(programs)
+    rig.server.facts = lambda: {"driver": "device", "name": "ALSA:USB → ALSA:HDMI"}
+    assert rig.ask("/verdigris/devices") == []
+    assert rig.ask("/verdigris/devices") == []
+    assert programs.started == [("devices", "--json")], "one look for all who ask"
+    programs.over = True
+    first, second = rig.turn()
+    assert first.args[:2] == (1, 2)
+    facts = dict(zip(first.args[2::2], first.args[3::2], strict=True))
+    assert facts == {**usb, "rates": "44100 48000", "used_for_input": 1, "playing": 1}
+    assert second.args == (2, 2, "name", "ALSA:HDMI", "host_api", "ALSA", "playing", 1), "others find it busy"
+    assert rig.turn() == []
+
+
+def test_no_cards_and_no_sound_library_are_told_too(rig: Rig) -> None:
+    for said, good, answer in (
+        ([], True, ("/verdigris/devices", (0, 0))),
+        ("no PortAudio library. Install it.", False, ("/verdigris/error", ("/verdigris/devices",))),
+    ):
+        programs = FakePrograms(said, good)
+        programs.over = True
+        rig.server.listing = Listing(programs)
+        (told,) = rig.ask("/verdigris/devices")
+        assert (told.address, told.args[: len(answer[1])]) == answer
 
 
 def test_a_late_bundle_applies_at_once_and_is_told_so(rig: Rig) -> None:

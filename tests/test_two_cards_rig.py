@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 
 from realtime.drivers.cards import Choice
+from realtime.osc.packet import Message
+from realtime.osc.server import OscServer
 from tests.fifocard import FifoCard
-from tests.instrument import Instrument
+from tests.instrument import Instrument, wait
 from tests.jackrig import RATE, Meter, Server, need_jack
+from tests.osc_rig import Client
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 PPM = 500.0
@@ -64,3 +67,49 @@ def test_a_card_that_runs_fast_is_heard_at_its_own_pitch_without_a_click(
     assert facts["drift_ppm"] == pytest.approx(PPM, abs=100)
     assert np.median(pitches) == pytest.approx(FREQUENCY * (1 + 1e-6 * PPM), abs=0.1)
     assert facts["device_latency_samples"] is None or facts["device_latency_samples"] > found.bridge_samples
+
+
+def test_a_card_that_is_plugged_in_while_another_plays_is_seen_by_who_asks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    need_jack()
+    fifo = FifoCard(tmp_path, np.zeros_like, RATE, 0.0)
+    plugged, before = fifo.conf.read_text(), tmp_path / "before.conf"
+    before.write_text(plugged.splitlines()[0] + "\n")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("ALSA_CONFIG_PATH", str(before))
+    try:
+        with Server(256):
+            instrument = Instrument()
+            driver = instrument.driver
+            osc = OscServer(instrument.engine, 0, facts=lambda: {**driver.facts, "driver": "device"})
+            client = Client(osc.port)
+            osc.start()
+
+            def cards() -> dict[str, int]:
+                """By name, whether it plays."""
+                client.send("/verdigris/devices")
+                answers: list[Message] = []
+
+                def all_there() -> bool:
+                    answers.extend(client.read())
+                    return bool(answers) and len(answers) == answers[0].args[1]
+
+                wait(all_there)
+                facts = [dict(zip(answer.args[2::2], answer.args[3::2], strict=True)) for answer in answers]
+                return {card["name"]: card["playing"] for card in facts}
+
+            try:
+                there = cards()
+                assert there["JACK:system"] == 1
+                assert "ALSA:fifo" not in there
+                before.write_text(plugged)
+                assert cards() == {**there, "ALSA:fifo": 0}
+                assert driver.running
+                assert driver.losses == 0
+            finally:
+                client.socket.close()
+                osc.stop()
+                instrument.close()
+    finally:
+        fifo.close()

@@ -54,6 +54,10 @@ def _device(server: OscServer, client: Client, args: tuple[Any, ...]) -> None:
     server.tell(client, "/verdigris/device", *facts.pairs(server.facts()))
 
 
+def _devices(server: OscServer, client: Client, args: tuple[Any, ...]) -> None:
+    server.listing.ask(client)
+
+
 def _sync(server: OscServer, client: Client, args: tuple[Any, ...]) -> None:
     server.control.flush()
     server.tell(client, "/verdigris/synced", *args)
@@ -168,6 +172,13 @@ COMMANDS = {
             _latency,
         ),
         Command("/verdigris/device", "", "answers what plays the stream, as name and value", _device),
+        Command(
+            "/verdigris/devices",
+            "",
+            "looks anew which sound cards there are, while the stream plays on; answers, after a second or so, number "
+            "and count, then name and value in turn: name, host_api, inputs, outputs, rates ...; once for each card",
+            _devices,
+        ),
         Command("/verdigris/sync", "id", "answers /verdigris/synced id, when all before it has been given on", _sync),
         Command("/verdigris/ping", "", "answers /verdigris/pong, and renews the lease as any message does", _ping),
         Command(

@@ -18,6 +18,8 @@ from realtime.osc.addresses import Space
 from realtime.osc.clients import Client, Clients
 from realtime.osc.clock import SampleClock, Schedule
 from realtime.osc.control import Control, Edit, read_edits
+from realtime.osc.facts import pairs
+from realtime.osc.listing import Listing
 from realtime.osc.packet import Message, PacketError, decode, encode
 from realtime.osc.snapshots import Snapshots
 from realtime.osc.streams import SAMPLES, Streams
@@ -63,7 +65,7 @@ class OscServer:
         self.schedule: Schedule[Entry] = Schedule()
         self._clients = Clients()
         self._space = Space(PARAMETERS)
-        self.snapshots = Snapshots()
+        self.snapshots, self.listing = Snapshots(), Listing()
         self.control = Control(engine, self._clock, self.tell)
         self.streams = Streams(engine, self._clients, self.tell, device)
         self._events: collections.deque[object] = collections.deque()
@@ -110,12 +112,24 @@ class OscServer:
             event = self._events.popleft()
             self.control.hear(event)
             self.streams.hear(event, now)
+        for client, cards in self.listing.done(self.facts()):
+            self._tell_cards(client, cards)
         self._clients.expire(now)
         self.streams.tick(now)
 
     def tell(self, client: Client, address: str, *args: object) -> None:
         """Send one message to a client."""
         self._transport.send(client.key, encode(address, *args), self.engine.values["osc.reply_port"])
+
+    def _tell_cards(self, client: Client, cards: list[dict[str, Any]] | str) -> None:
+        if isinstance(cards, str):
+            reason, _, remedy = cards.partition(". ")
+            self._refuse(client, "/verdigris/devices", reason, remedy)
+            return
+        for number, card in enumerate(cards, start=1):
+            self.tell(client, "/verdigris/devices", number, len(cards), *pairs(card))
+        if not cards:
+            self.tell(client, "/verdigris/devices", 0, 0)
 
     def change(self, client: Client, wanted: Sequence[tuple[str, Sequence[Any]]]) -> None:
         """Set parameters by name at once, all or, with ParameterError, none."""
