@@ -143,6 +143,14 @@ def test_a_stream_is_aligned_with_its_clip() -> None:
     assert metrics.si_sdr(clip, heard.audio, 16)[1] == 0
 
 
+@pytest.mark.parametrize("mode", ["autoregressive", "parallel"])
+def test_the_continuous_path_takes_its_latent_in_float16(mode: str) -> None:
+    clip, codec = noise(30000), load("nano")
+    rates = {path: hear(codec, Run("nano", path, mode, 1), clip).bits for path in codec.spec.paths}
+    fixed = codec.spec.tokens * math.log2(codec.spec.cardinality)
+    assert rates["continuous"] / rates["discrete"] == pytest.approx(16 * math.prod(codec.spec.latent) / fixed)
+
+
 def test_rows_are_chosen_by_the_start_of_their_names() -> None:
     assert [r.name for r in runs_of(["opus:12", "nano"], "opus;nano discrete, AR")] == [
         "opus:12", "nano discrete, AR 1", "nano discrete, AR 2", "nano discrete, AR 4",

@@ -81,12 +81,17 @@ def hear(codec: Codec, run: Run, clip: Audio) -> Heard:
     for hop in range(hops):
         frame = encoder.encode(padded[:, hop * spec.hop : (hop + 1) * spec.hop])
         out.append(decoder.decode(frame, controls))
-        bits += frame.bits
+        bits += frame_bits(spec, run.path, frame.bits)
         frames.append(frame.tokens)
     seconds = time.perf_counter() - begun
     late = np.concatenate(out, axis=1)[:, spec.lookahead :]
     tokens = np.stack(frames) if spec.tokens else None
     return Heard(late[:, : clip.shape[1]], bits * clip.shape[1] / (hops * spec.hop), seconds, tokens)
+
+
+def frame_bits(spec: CodecSpec, path: str, tokens: float) -> float:
+    """What a frame takes on the wire: its tokens, or its latent in float16, as a tape stores it."""
+    return 16.0 * math.prod(spec.latent) if path == "continuous" else tokens
 
 
 def _hear_parallel(codec: Codec, run: Run, clip: Audio) -> Heard:
@@ -97,7 +102,8 @@ def _hear_parallel(codec: Codec, run: Run, clip: Audio) -> Heard:
     codes = codec.encode(np.pad(clip, ((0, 0), (ahead, ahead))), run.path)
     audio = codec.decode(codes, "parallel", run.steps)
     seconds = time.perf_counter() - begun
-    bits = len(codes) * codec.spec.tokens * math.log2(codec.spec.cardinality)
+    fixed = codec.spec.tokens * math.log2(codec.spec.cardinality)
+    bits = len(codes) * frame_bits(codec.spec, run.path, fixed)
     return Heard(audio[:, ahead : ahead + clip.shape[1]], bits, seconds, codes if run.path == "discrete" else None)
 
 
