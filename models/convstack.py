@@ -7,12 +7,14 @@ maps are channels-last in memory: one pixel's channels are a token's values, and
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models import kernels
 from models.config import SPECTRAL_CHANNELS, CoDiCodecConfig
 
 GROUP_EPSILON = 1e-5
@@ -33,9 +35,14 @@ class Gain(nn.Module):
         return self.gain[None] if condition is None else 1 + self.project(condition)
 
 
+def groups_of(channels: int) -> int:
+    """Groups of a norm, at least 4 channels each."""
+    return min(channels // 4, 32)
+
+
 def group_norm(x: Tensor, scale: Tensor) -> Tensor:
-    """Normalise [B, C, H, W] in groups of at least 4 channels over the whole map, times scale [1 or B, C]."""
-    groups = min(x.shape[1] // 4, 32)
+    """Normalise [B, C, H, W] in groups over the whole map, times scale [1 or B, C]."""
+    groups = groups_of(x.shape[1])
     if scale.shape[0] == 1:
         return F.group_norm(x, groups, scale[0], None, GROUP_EPSILON)
     return F.group_norm(x, groups, None, None, GROUP_EPSILON) * scale[:, :, None, None]
@@ -49,9 +56,18 @@ class Block(nn.Module):
         self.norm = Gain(channels, noise_width)
         self.conv1 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.packed: tuple[Tensor, Tensor] | None = None
+
+    def pack(self) -> None:
+        """Keep both weights as `kernels` wants them."""
+        if kernels.multiply(self.conv1.in_channels):
+            self.packed = kernels.pack_convolution(self.conv1.weight), kernels.pack_convolution(self.conv2.weight)
 
     def forward(self, x: Tensor, scale: Tensor, injected: Tensor | None) -> Tensor:
         """[B, C, H, W] to the same; `injected` is added first, the sum kept at unit variance."""
+        if self.packed is not None and x.shape[2] % 2 == x.shape[3] % 2 == 0:
+            x, affine = kernels.prepare(x, injected, scale, groups_of(x.shape[1]), GROUP_EPSILON)
+            return kernels.convolve(kernels.convolve(x, self.packed[0], affine, None), self.packed[1], None, x)
         if injected is not None:
             x = torch.add(x, injected).mul_(HALF_POWER)
         return self.conv2(F.silu(self.conv1(group_norm(x, scale)), inplace=True)).add_(x)
@@ -66,9 +82,19 @@ class Fold(nn.Module):
         self.repeats = wider // channels
         self.norm = Gain(channels, None)
         self.conv = nn.Conv2d(channels, wider, stride, stride=stride, bias=False)
+        self.packed: Tensor | None = None
+
+    def pack(self) -> None:
+        """Keep both parts as one matrix for the rows of `kernels.patch_rows`."""
+        patches = self.conv.weight.detach().permute(0, 2, 3, 1).flatten(1)  # [C', s0 * s1 * C]
+        repeat = torch.eye(self.conv.in_channels).repeat_interleave(self.repeats, dim=0)
+        self.packed = torch.cat([patches, repeat], dim=1).to(torch.bfloat16)
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, C, H, W] to [B, C', H/s0, W/s1]; input channel c feeds output channels c*r ... c*r + r - 1."""
+        if self.packed is not None:
+            rows = kernels.patch_rows(x, self.norm(None), groups_of(x.shape[1]), GROUP_EPSILON, self.stride)
+            return F.linear(rows, self.packed).unflatten(1, (-1, x.shape[3] // self.stride[1])).permute(0, 3, 1, 2)
         mean = F.avg_pool2d(x, self.stride).repeat_interleave(self.repeats, dim=1)
         return self.conv(group_norm(x, self.norm(None))).add_(mean)
 
@@ -82,9 +108,20 @@ class Unfold(nn.Module):
         self.repeats = channels // narrower
         self.norm = Gain(channels, None)
         self.conv = nn.ConvTranspose2d(channels, narrower, stride, stride=stride, bias=False)
+        self.packed: Tensor | None = None
+
+    def pack(self) -> None:
+        """Keep both parts as one matrix for the rows of `kernels.patch_rows`."""
+        spread = self.conv.weight.detach().permute(2, 3, 1, 0).flatten(0, 2)  # [s0 * s1 * C', C]
+        mean = torch.eye(self.conv.out_channels).repeat_interleave(self.repeats, dim=1) / self.repeats
+        self.packed = torch.cat([spread, mean.repeat(math.prod(self.stride), 1)], dim=1).to(torch.bfloat16)
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, C, H, W] to [B, C', H*s0, W*s1]."""
+        if self.packed is not None:
+            rows = kernels.patch_rows(x, self.norm(None), groups_of(x.shape[1]), GROUP_EPSILON, (1, 1))
+            spread = F.linear(rows, self.packed).unflatten(1, x.shape[2:]).unflatten(3, (*self.stride, -1))
+            return spread.permute(0, 1, 3, 2, 4, 5).flatten(3, 4).flatten(1, 2).permute(0, 3, 1, 2)
         mean = x.unflatten(1, (-1, self.repeats)).mean(2)
         spread = F.interpolate(mean, scale_factor=self.stride, mode="nearest")
         return self.conv(group_norm(x, self.norm(None))).add_(spread)

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from models import kernels
 from models.config import CoDiCodecConfig
 from models.consistency import NoiseEmbedding, precondition
-from models.convstack import FoldingStack, Gain, UnfoldingStack
+from models.convstack import Block, Fold, FoldingStack, Gain, Unfold, UnfoldingStack
 from models.fsq import FSQ
 from models.transformer import KeysValues, Transformer, layer_norm
 
@@ -111,7 +112,17 @@ class CoDiCodecNetwork(nn.Module):
         return self.encoder_gain.device
 
     def set_precision(self, dtype: torch.dtype) -> CoDiCodecNetwork:
-        """Keep the weights in dtype, all but the noise embedding's (float32: its sines are fine). Returns itself."""
+        """Keep the weights in dtype, all but the noise embedding's (float32: its sines are fine). Returns itself.
+
+        In bfloat16 on a CPU for which we have kernels the weights are packed for them too, and are to be frozen.
+        """
+        packs = dtype == torch.bfloat16 and self.device.type == "cpu" and kernels.library() is not None
+        packs = packs and all(channels % kernels.PANEL == 0 for channels in self.config.channels)
+        for module in self.modules():
+            if isinstance(module, Block | Fold | Unfold):
+                module.packed = None
+                if packs:
+                    module.pack()
         for name, weight in self.named_parameters():
             if not name.startswith("noise."):
                 weight.data = weight.data.to(dtype)

@@ -38,14 +38,14 @@ def place(network: CoDiCodecNetwork, device: str | None = None, precision: str |
     network.to(chosen)
     if precision == "float32":
         return f"{chosen.type}, float32: {why}"
-    half = copy.deepcopy(network).set_precision(torch.bfloat16)
+    before = copy.deepcopy(network) if precision == "auto" else None
     exact, slow = _one_frame(network)
-    rounded, fast = _one_frame(half)
+    rounded, fast = _one_frame(network.set_precision(torch.bfloat16))
     cost = f"{slow / fast:.2f} x the speed of float32, {_difference(network, exact, rounded)}"
-    if precision == "auto" and fast >= slow:
-        return f"{chosen.type}, float32: {why}; bfloat16 would be {cost}"
-    network.set_precision(torch.bfloat16)
-    return f"{chosen.type}, bfloat16: {why}; {cost}"
+    if before is None or fast < slow:
+        return f"{chosen.type}, bfloat16: {why}; {cost}"
+    network.set_precision(torch.float32).load_state_dict(before.state_dict())
+    return f"{chosen.type}, float32: {why}; bfloat16 would be {cost}"
 
 
 def choose_device(device: str | None) -> tuple[torch.device, str]:

@@ -13,12 +13,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models import kernels
 from models.convstack import Gain
 
 LAYER_EPSILON = 1e-4
 RMS_EPSILON = 1e-4
 
-KeysValues = tuple[Tensor, Tensor]  # each [B, heads, N, width / heads]
+KeysValues = tuple[Tensor, Tensor]  # each [B, heads, N, width / heads], or as `kernels` packs them
 
 
 def layer_norm(x: Tensor, scale: Tensor) -> Tensor:
@@ -54,22 +55,36 @@ class Attention(nn.Module):
 
     def keys_values(self, x: Tensor, scale: Tensor) -> KeysValues:
         """Keys and values of rows [B, N, W], without the queries."""
-        width = x.shape[-1]
-        keys, values = F.linear(layer_norm(x, scale), self.qkv.weight[width:]).chunk(2, dim=-1)
+        rows = F.linear(layer_norm(x, scale), self.qkv.weight[x.shape[-1] :])
+        if self._packs(x):
+            return kernels.split_keys_values(rows, self.heads, self.key_gain, RMS_EPSILON)
+        keys, values = rows.chunk(2, dim=-1)
         return rms_norm(self._split(keys), self.key_gain), self._split(values)
 
     def forward(self, x: Tensor, scale: Tensor, past: KeysValues | None, rows: slice) -> tuple[Tensor, KeysValues]:
         """Attend from `rows` of [B, N, W] to all rows and the past; (residual sum of those, own keys and values)."""
+        count = x.shape[1]
         if rows == slice(None):
-            queries, keys, values = map(self._split, self.qkv(layer_norm(x, scale)).chunk(3, dim=-1))
-            own = rms_norm(keys, self.key_gain), values
+            queries = both = self.qkv(layer_norm(x, scale))
         else:
             own = self.keys_values(x, scale)
             x = x[:, rows]
-            queries = self._split(F.linear(layer_norm(x, scale), self.qkv.weight[: x.shape[-1]]))
+            queries = F.linear(layer_norm(x, scale), self.qkv.weight[: x.shape[-1]])
+            both = None
+        if self._packs(x):
+            if both is not None:
+                own = kernels.split_keys_values(both, self.heads, self.key_gain, RMS_EPSILON)
+            normed = kernels.split_queries(queries, self.heads, self.query_gain, RMS_EPSILON)
+            return x + self.out(kernels.attend(normed, past, own, count)), own
+        if both is not None:
+            queries, keys, values = both.chunk(3, dim=-1)
+            own = rms_norm(self._split(keys), self.key_gain), self._split(values)
         keys, values = own if past is None else (torch.cat(pair, dim=2) for pair in zip(past, own, strict=True))
-        mixed = attend(rms_norm(queries, self.query_gain), keys, values)
+        mixed = attend(rms_norm(self._split(queries), self.query_gain), keys, values)
         return x + self.out(mixed.transpose(1, 2).flatten(2)), own
+
+    def _packs(self, x: Tensor) -> bool:
+        return kernels.serve(x) and kernels.multiply(x.shape[-1] // self.heads)
 
     def _split(self, x: Tensor) -> Tensor:
         return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # [B, heads, N, width / heads]
@@ -83,7 +98,10 @@ class GatedMLP(nn.Module):
         self.narrow = nn.Linear(hidden, width, bias=False)
 
     def forward(self, x: Tensor, scale: Tensor) -> Tensor:
-        gate, value = self.widen(layer_norm(x, scale)).chunk(2, dim=-1)
+        widened = self.widen(layer_norm(x, scale))
+        if kernels.serve(x) and self.narrow.in_features % kernels.PANEL == 0:
+            return x + self.narrow(kernels.gate(widened))
+        gate, value = widened.chunk(2, dim=-1)
         return x + self.narrow(F.silu(gate) * value)
 
 

@@ -1,0 +1,169 @@
+"""Our own bfloat16 kernels for CPUs (kernels.c): compiled once where there is a C compiler, kept in the user's cache.
+
+They are for CPUs with AVX512_BF16. What they multiply themselves (convolutions, attention) is for those without a
+matrix unit: with AMX, torch's own are faster. Where they cannot be had, torch's operations do the same work; nothing
+else changes. Tensors are bfloat16 and on the CPU; maps are channels-last. docs/performance.md has what was measured.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from functools import cache
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+SOURCE = Path(__file__).with_name("kernels.c")
+FLAGS = ("-O3", "-std=gnu11", "-shared", "-fPIC", "-fopenmp", "-mfma")
+INSTRUCTIONS = ("-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq", "-mavx512bf16")
+PANEL, PARTS = 32, 8  # as in kernels.c
+COMPILE_SECONDS = 60
+
+KeysValues = tuple[Tensor, Tensor]  # packed, [B, heads, padded rows * width / heads]
+
+
+def serve(x: Tensor) -> bool:
+    """Whether these kernels take such a tensor."""
+    return x.dtype == torch.bfloat16 and x.device.type == "cpu" and library() is not None
+
+
+def multiply(width: int) -> bool:
+    """Whether products of so many channels are ours to do rather than torch's."""
+    return width % PANEL == 0 and library() is not None and "amx_bf16" not in _cpu_flags()
+
+
+@cache
+def library() -> ctypes.CDLL | None:
+    """The compiled kernels; None where the CPU lacks the instructions or the machine a compiler."""
+    if "avx512_bf16" not in _cpu_flags():
+        return None
+    try:
+        return ctypes.CDLL(str(_compiled()))  # finds torch's OpenMP threads: they are loaded already
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+@cache
+def _cpu_flags() -> frozenset[str]:
+    if sys.platform != "linux":
+        return frozenset()
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    return frozenset(next((line for line in lines if line.startswith("flags")), "").split())
+
+
+def _compiled() -> Path:
+    """Where the kernels are; compiled if they are not there yet (2 s)."""
+    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "verdigris"
+    name = hashlib.sha256(SOURCE.read_bytes() + " ".join(FLAGS + INSTRUCTIONS).encode()).hexdigest()[:16]
+    target = home / f"kernels-{name}.so"
+    if not target.is_file():
+        if compiler is None:
+            raise FileNotFoundError("no C compiler")
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=home) as directory:
+            made = Path(directory) / "kernels.so"
+            command = [compiler, *FLAGS, *INSTRUCTIONS, str(SOURCE), "-o", str(made), "-lm"]
+            subprocess.run(command, check=True, capture_output=True, timeout=COMPILE_SECONDS)
+            made.replace(target)  # whole or not at all, whoever else compiles
+    return target
+
+
+def pack_convolution(weight: Tensor) -> Tensor:
+    """A 3x3 convolution's weight [C, C, 3, 3], C a multiple of 32, for `convolve`."""
+    channels = weight.shape[0]
+    spread = torch.tensor([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])
+    parts = torch.einsum("ik,ockl,jl->ijoc", spread, weight.detach().float(), spread)  # [4, 4, out, in]
+    panels = parts.to(torch.bfloat16).reshape(16, channels // PANEL, PANEL, channels // 2, 2)
+    return panels.transpose(2, 3).contiguous()
+
+
+def prepare(x: Tensor, injected: Tensor | None, scale: Tensor, groups: int, epsilon: float) -> tuple[Tensor, Tensor]:
+    """(x + injected) / sqrt(2), or x; and its group norm times scale [1 or B, C] as an affine map for `convolve`."""
+    batch, channels, height, width = x.shape
+    x = x.contiguous(memory_format=torch.channels_last)
+    injected = None if injected is None else injected.contiguous(memory_format=torch.channels_last)
+    out = x if injected is None else torch.empty_like(x)
+    scale = scale.float().contiguous()
+    partial = torch.empty(batch, PARTS, 2, channels)
+    affine = torch.empty(batch, 2, channels)
+    _call(
+        "prepare", x, injected, out, scale, scale.shape[0], partial, affine,
+        batch, height * width, channels, groups, ctypes.c_float(epsilon),
+    )  # fmt: skip
+    return out, affine
+
+
+def convolve(x: Tensor, packed: Tensor, affine: Tensor | None, residual: Tensor | None) -> Tensor:
+    """conv3x3 of [B, C, H, W], H and W even, after the affine map; then SiLU, or instead plus `residual`."""
+    batch, channels, height, width = x.shape
+    out = torch.empty_like(x)
+    _call("convolve", x, packed, affine, residual, out, batch, height, width, channels, torch.get_num_threads())
+    return out
+
+
+def patch_rows(x: Tensor, scale: Tensor, groups: int, epsilon: float, patch: tuple[int, int]) -> Tensor:
+    """[B, C, H, W] to rows [B, patches, (pixels + 1) C]: each patch's pixels, group-normed, then their plain mean."""
+    x, affine = prepare(x, None, scale, groups, epsilon)
+    batch, channels, height, width = x.shape
+    tall, wide = patch
+    out = x.new_empty(batch, height // tall * (width // wide), (tall * wide + 1) * channels)
+    _call("patch_rows", x, affine, out, batch, height, width, channels, tall, wide)
+    return out
+
+
+def split_keys_values(rows_in: Tensor, heads: int, gain: Tensor, epsilon: float) -> KeysValues:
+    """Keys (RMS-normed, times gain) and values, the last 2 W of [B, N, 2W or 3W], packed for `attend`."""
+    batch, rows, stride = rows_in.shape
+    width = gain.shape[0]
+    keys_at, values_at = rows_in[..., -2 * heads * width :], rows_in[..., -heads * width :]
+    padded = -(-rows // PANEL) * PANEL
+    keys, values = rows_in.new_empty(2, batch, heads, padded * width)
+    gain = gain.float()
+    _call(
+        "split_keys_values", keys_at, values_at, ctypes.c_long(stride), gain, ctypes.c_float(epsilon), keys, values,
+        batch, rows, heads, width,
+    )  # fmt: skip
+    return keys, values
+
+
+def split_queries(rows_in: Tensor, heads: int, gain: Tensor, epsilon: float) -> Tensor:
+    """The first W of [B, N, W or 3W], RMS-normed, times gain, scaled for `attend`: [B, heads, N, W / heads]."""
+    batch, rows, stride = rows_in.shape
+    width, gain = gain.shape[0], gain.float()
+    queries = rows_in.new_empty(batch, heads, rows, width)
+    _call(
+        "split_queries", rows_in, ctypes.c_long(stride), gain, ctypes.c_float(epsilon), queries,
+        batch, rows, heads, width,
+    )  # fmt: skip
+    return queries
+
+
+def attend(queries: Tensor, past: KeysValues | None, own: KeysValues, count: int) -> Tensor:
+    """Softmax attention of queries [B, heads, N, D] on `count` rows of their own and as many of the past: [B, N, W]."""
+    batch, heads, rows, width = queries.shape
+    out = queries.new_empty(batch, rows, heads * width)
+    before, before_count = ((None, None), 0) if past is None else (past, count)
+    _call("attend", queries, *before, before_count, *own, count, out, batch, rows, heads, width)
+    return out
+
+
+def gate(x: Tensor) -> Tensor:
+    """[..., 2W], gate then value, to SiLU(gate) * value."""
+    x = x.contiguous()
+    out = x.new_empty(*x.shape[:-1], x.shape[-1] // 2)
+    _call("gate", x, out, ctypes.c_long(out.numel() // out.shape[-1]), out.shape[-1])
+    return out
+
+
+def _call(name: str, *arguments: Tensor | int | ctypes._SimpleCData | None) -> None:
+    kernels = library()
+    assert kernels is not None
+    getattr(kernels, name)(*(ctypes.c_void_p(a.data_ptr()) if isinstance(a, Tensor) else a for a in arguments))

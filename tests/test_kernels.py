@@ -1,0 +1,187 @@
+"""Our bfloat16 kernels: what torch's operations give in float32, up to rounding; and who does without them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+from torch.nn import functional as F
+
+from models import kernels, placement
+from models.config import CoDiCodecConfig
+from models.convstack import GROUP_EPSILON, Block, Fold, Unfold, groups_of
+from models.network import CoDiCodecNetwork
+from models.transformer import RMS_EPSILON
+
+torch.set_num_threads(1)
+
+here = pytest.mark.skipif(kernels.library() is None, reason="the kernels need AVX512_BF16 and a C compiler")
+multiplied_here = pytest.mark.skipif(not kernels.multiply(32), reason="this CPU multiplies by torch")
+
+SMALL = replace(CoDiCodecConfig.tiny(), channels=(32, 64, 128), width=128, heads=2, mlp_width=96)
+
+
+@pytest.fixture(autouse=True)
+def _no_gradients() -> Iterator[None]:
+    with torch.no_grad():
+        yield
+
+
+def noise(*shape: int, seed: int = 0) -> Tensor:
+    """Normal values that bfloat16 holds exactly."""
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed)).bfloat16().float()
+
+
+def half(x: Tensor) -> Tensor:
+    return x.bfloat16().contiguous(memory_format=torch.channels_last) if x.dim() == 4 else x.bfloat16()
+
+
+def decibels(expected: Tensor, found: Tensor) -> float:
+    """Signal to error."""
+    error = (expected - found.float()).square().mean()
+    return float(10 * torch.log10(expected.square().mean() / error.clamp(min=1e-20)))
+
+
+def rounded(module: Any) -> Any:
+    for weight in module.parameters():
+        weight.copy_(weight.bfloat16())
+    return module
+
+
+@multiplied_here
+@settings(max_examples=15, deadline=None)
+@given(
+    batch=st.integers(1, 3), rows=st.integers(1, 12), columns=st.integers(1, 9), channels=st.sampled_from((32, 64, 96)),
+    injects=st.booleans(), one_scale=st.booleans(),
+)  # fmt: skip
+def test_a_block_is_its_two_convolutions(
+    batch: int, rows: int, columns: int, channels: int, injects: bool, one_scale: bool
+) -> None:
+    block = rounded(Block(channels, None))
+    x, injected = noise(batch, channels, 2 * rows, 2 * columns), noise(batch, channels, 2 * rows, 2 * columns, seed=1)
+    scale = 1 + noise(1 if one_scale else batch, channels, seed=2) / 8
+    expected = block(x.clone(), scale, injected if injects else None)
+    block.pack()
+    assert decibels(expected, block(half(x), half(scale), half(injected) if injects else None)) > 40
+
+
+@here
+@pytest.mark.parametrize("stride", [(2, 2), (4, 1)])
+@pytest.mark.parametrize("kind", [Fold, Unfold])
+def test_a_resampler_is_its_convolution_and_its_mean(kind: type, stride: tuple[int, int]) -> None:
+    wide, narrow = 128, 64
+    module = rounded(kind(*((narrow, wide) if kind is Fold else (wide, narrow)), stride))
+    x = 1 + noise(2, narrow if kind is Fold else wide, 8, 4)
+    expected = module(x)
+    module.pack()
+    found = module(half(x))
+    assert found.shape == expected.shape
+    assert found.is_contiguous(memory_format=torch.channels_last)
+    assert decibels(expected, found) > 40
+
+
+@multiplied_here
+@settings(max_examples=15, deadline=None)
+@given(batch=st.integers(1, 2), rows=st.integers(1, 100), width=st.sampled_from((32, 96)), remembers=st.booleans())
+def test_attention_is_softmax_over_the_past_and_itself(batch: int, rows: int, width: int, remembers: bool) -> None:
+    heads = 2
+    own, past = noise(batch, rows, 3 * heads * width), noise(batch, rows, 3 * heads * width, seed=1)
+    query_gain, key_gain = 1 + noise(2, width, seed=2) / 8
+
+    def parts(x: Tensor) -> tuple[Tensor, ...]:
+        query, key, value = x.unflatten(-1, (3, heads, width)).permute(2, 0, 3, 1, 4)
+        return (
+            F.rms_norm(query, (width,), query_gain, RMS_EPSILON),
+            F.rms_norm(key, (width,), key_gain, RMS_EPSILON),
+            value,
+        )
+
+    query, key, value = parts(own)
+    if remembers:
+        _, before_key, before_value = parts(past)
+        key, value = torch.cat([before_key, key], dim=2), torch.cat([before_value, value], dim=2)
+    expected = F.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2)
+    kept, mine = (kernels.split_keys_values(half(x), heads, key_gain, RMS_EPSILON) for x in (past, own))
+    queries = kernels.split_queries(half(own), heads, query_gain, RMS_EPSILON)
+    assert decibels(expected, kernels.attend(queries, kept if remembers else None, mine, rows)) > 40
+
+
+@here
+def test_a_gate_is_silu_times_value() -> None:
+    x = 4 * noise(2, 7, 192)
+    gate, value = x.chunk(2, dim=-1)
+    assert decibels(F.silu(gate) * value, kernels.gate(half(x))) > 50
+    extreme = torch.tensor([-1e4, -90.0, 0.0, 90.0, 1e4]).bfloat16().repeat_interleave(32)
+    ones = torch.ones_like(extreme)
+    found = kernels.gate(torch.cat([extreme, ones])[None])[0]
+    assert torch.isfinite(found).all()
+    torch.testing.assert_close(found.float(), F.silu(extreme.float()), atol=1e-6, rtol=0.01)
+
+
+@here
+def test_a_norms_statistics_are_those_of_its_groups() -> None:
+    x = noise(2, 64, 6, 4) + 20  # a mean that is large beside the deviation
+    same, affine = kernels.prepare(half(x), None, torch.ones(1, 64), groups_of(64), GROUP_EPSILON)
+    found = same.float() * affine[:, 0, :, None, None] + affine[:, 1, :, None, None]
+    expected = F.group_norm(same.float(), groups_of(64), eps=GROUP_EPSILON)
+    torch.testing.assert_close(found, expected, atol=2e-3, rtol=0)
+
+
+@here
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_network_with_them_is_as_near_to_float32_as_one_without(
+    threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = CoDiCodecNetwork(SMALL).randomise(0)
+    exact = placement._evaluate(network)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        network.set_precision(torch.bfloat16)
+        mine = placement._evaluate(network)
+    finally:
+        torch.set_num_threads(before)
+    monkeypatch.setattr(kernels, "library", lambda: None)
+    theirs = placement._evaluate(CoDiCodecNetwork(SMALL).randomise(0).set_precision(torch.bfloat16))
+    for expected, ours, torchs in zip(exact, mine, theirs, strict=True):
+        assert decibels(expected, ours) > decibels(expected, torchs) - 2
+
+
+@here
+def test_two_threads_give_what_one_gives() -> None:
+    network = CoDiCodecNetwork(SMALL).randomise(0).set_precision(torch.bfloat16)
+    before = torch.get_num_threads()
+    found = []
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        x = half(noise(1, 32, 16, 8))
+        block = network.encoder_stack.layers[0]
+        assert isinstance(block, Block)
+        found.append(block(x, network.encoder_stack.scales(None)[0], x))
+    torch.set_num_threads(before)
+    assert torch.equal(*found)
+
+
+def test_without_a_compiler_torch_does_the_work(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(kernels, "_cpu_flags", lambda: frozenset({"avx512_bf16"}))
+    monkeypatch.setattr(kernels.shutil, "which", lambda name: None)
+    assert kernels.library.__wrapped__() is None
+    monkeypatch.setattr(kernels, "library", lambda: None)
+    network = CoDiCodecNetwork(SMALL).randomise(0).set_precision(torch.bfloat16)
+    assert not any(getattr(module, "packed", None) is not None for module in network.modules())
+    assert all(torch.isfinite(value).all() for value in placement._evaluate(network))
+
+
+def test_a_cpu_without_the_instructions_compiles_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(kernels, "_cpu_flags", lambda: frozenset({"avx2"}))
+    assert kernels.library.__wrapped__() is None
+    assert list(tmp_path.iterdir()) == []
