@@ -48,11 +48,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: list[str]) -> None:
+    if not argv and has_display():
+        argv = ["gui"]
     arguments, rest = build_parser().parse_known_args(argv or DEMO)
     if arguments.command == "bench":
         from benchmarks import run
 
         run.main(rest)
+        return
+    if arguments.command == "gui":
+        if rest:
+            build_parser().error(f"unknown: {' '.join(rest)}")
+        _open_window(arguments)
         return
     if arguments.command == "train":
         from models.training import train
@@ -69,6 +76,25 @@ def _run(argv: list[str]) -> None:
     from realtime import commands
 
     getattr(commands, f"run_{arguments.command if argv else 'demo'}")(arguments)
+
+
+def _open_window(arguments: argparse.Namespace) -> None:
+    if not (arguments.screenshot or has_display() or "QT_QPA_PLATFORM" in os.environ):
+        raise OSError(
+            "no display here (DISPLAY and WAYLAND_DISPLAY are empty). Use verdigris live, or start a desktop."
+        )
+    try:
+        from gui import app
+    except ImportError as error:
+        raise OSError(f"the window's libraries cannot be loaded ({error}). Run python3 dev.py setup.") from error
+    app.run(arguments.screenshot, demo=arguments.demo)
+
+
+def has_display() -> bool:
+    """Whether a window can be opened here; Qt can be told otherwise by QT_QPA_PLATFORM."""
+    if platform := os.environ.get("QT_QPA_PLATFORM"):
+        return platform.partition(":")[0] not in ("offscreen", "minimal")
+    return sys.platform in ("darwin", "win32") or any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY")))
 
 
 class Version(argparse.Action):
@@ -145,6 +171,10 @@ def build_parser() -> Parser:
     plugin = commands.add_parser("plugin", help="the insert for DAWs: LV2 and CLAP")
     plugin.add_argument("action", choices=("install", "doctor"), help="make hosts find it; say what is there")
     plugin.add_argument("--json", action="store_true", help="with doctor")
+
+    gui = commands.add_parser("gui", help="open the window; what verdigris alone does where there is a display")
+    gui.add_argument("--screenshot", type=Path, metavar="FILE", help="save a picture of it as PNG, and close it")
+    gui.add_argument("--demo", action="store_true", help="show the demo clip, by an engine of its own")
 
     doctor = commands.add_parser("doctor", help="look at this machine; what a bug report needs")
     doctor.add_argument("--json", action="store_true")

@@ -42,6 +42,11 @@ class Rings:
         return max(0, timeline.load(Field.DRY_END) + timeline[Field.MAX_BLOCK] - timeline[Field.CAPACITY])
 
     @property
+    def ahead(self) -> int:
+        """Samples that lie ready beyond what is heard now, in the slot that has the fewest."""
+        return min(self._timeline.load(WET_END[SLOTS.index(name)]) for name in self.slots) - self.now
+
+    @property
     def warm(self) -> bool:
         """Whether every slot in use has something to be heard now."""
         now = self.now

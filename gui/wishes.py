@@ -1,0 +1,120 @@
+"""What the player wishes, in the engine's terms; each wish that sets a parameter can be undone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from gui.store import Store
+from gui.undo import Undo
+from realtime.client import ABSENT, GONE, Client
+from realtime.params import PARAMETERS, ParameterError
+
+Say = Callable[[str], None]
+
+
+class Wishes:
+    """Knows no widgets. `say` gets a line for the player."""
+
+    def __init__(self, client: Client, store: Store, say: Say) -> None:
+        self.client, self.store, self._say = client, store, say
+        self.undone = Undo(self._set)
+        self.flags: list[str] = []  # of the engine that is started
+        self.ours = False  # whether we started it
+        self.again = False  # whether another is to be started when this one has ended
+
+    def hear(self, path: str) -> None:
+        """Dry, a, b, delta or ghost."""
+        self.change("monitor", path)
+
+    def swap(self) -> None:
+        """From A to B, or back."""
+        self.hear("b" if self.client.values["monitor"] == "a" else "a")
+
+    def toggle(self, name: str) -> None:
+        """Switch a parameter on or off."""
+        self.change(name, not self.client.values[name])
+
+    def change(self, name: str, value: Any) -> None:
+        """Set a parameter."""
+        before = self.client.values.get(name)
+        if self._set(name, value):
+            self.undone.note(name, before, value)
+
+    def _set(self, name: str, value: Any) -> bool:
+        try:
+            self.client.set(name, value)
+        except ParameterError as error:
+            self._say(str(error))
+            return False
+        return True
+
+    def undo(self) -> None:
+        name = self.undone.undo()
+        self._say(f"undone: {name}" if name else "nothing to undo")
+
+    def redo(self) -> None:
+        name = self.undone.redo()
+        self._say(f"done again: {name}" if name else "nothing to do again")
+
+    def neutral(self, slot: str) -> None:
+        """Every bend of a slot at its default."""
+        for name, row in PARAMETERS.items():
+            if name.startswith(f"{slot}.bend.") and not row.local and self.client.values[name] != row.default:
+                self.change(name, row.default)
+
+    def send(self, address: str, args: Sequence[object]) -> None:
+        """A command."""
+        self.client.send(address, *args)
+
+    def start(self, flags: Sequence[str] | None = None) -> None:
+        """An engine with these flags, or those of the last; one that runs is stopped first."""
+        if flags is not None:
+            self.flags = list(flags)
+        if self.client.state in (ABSENT, GONE):
+            self.client.start_engine(*self.flags)
+            self.ours = True
+            self._say("starting the engine …")
+        else:
+            self.again = True
+            self.client.quit_engine()
+
+    def run_or_stop(self) -> None:
+        """The large button."""
+        if self.client.state in (ABSENT, GONE):
+            self.start()
+        else:
+            self.ours = False
+            self.client.quit_engine()
+
+    def ended(self) -> None:
+        """The engine is gone; if that was for another one, start it."""
+        if self.again:
+            self.again = False
+            self.start()
+
+    def play_file(self, path: str) -> None:
+        """Through both codecs."""
+        flags = [flag for i, flag in enumerate(self.flags) if "--input" not in (flag, *self.flags[max(0, i - 1) : i])]
+        self._say(f"playing {path}")
+        self.start([*flags, "--input", path])
+
+    def save_preset(self, name: str) -> None:
+        """All that can change while a stream runs, under a name."""
+        if not name:
+            self._say("a preset needs a name: type one")
+            return
+        values = {
+            known: value
+            for known, value in self.client.values.items()
+            if PARAMETERS[known].when in ("block", "frame", "load") and not PARAMETERS[known].local
+        }
+        self._say(self.store.save_preset(name, values) or f"preset {name} saved")
+
+    def load_preset(self, name: str) -> None:
+        """Set all that is other in it."""
+        for known, value in self.store.load_preset(name).items():
+            given = tuple(value) if isinstance(value, list) else value
+            if known in PARAMETERS and self.client.values.get(known) != given:
+                self.change(known, given)
+        self._say(f"preset {name}")

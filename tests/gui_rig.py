@@ -1,0 +1,112 @@
+"""A client without an engine: what the window reads is set by the test, what it sends is noted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from models.codec import CodecSpec
+from realtime.client import ABSENT, PLAYING, CodecFacts, Event, Frame, Latency
+from realtime.params import PARAMETERS, parse
+from realtime.telemetry import Telemetry
+
+RATE = 48_000
+
+
+def nano(path: str = "discrete") -> CodecFacts:
+    spec = CodecSpec("nano", RATE, 2, 8192, 1024, 64, 11**4, (64, 4), ("continuous", "discrete"), False)
+    return CodecFacts(path, spec)
+
+
+def opus() -> CodecFacts:
+    return CodecFacts("discrete", CodecSpec("opus:24", RATE, 2, 960, 312, 0, 0, (0, 0), ("discrete",), True))
+
+
+def frame(slot: str, number: int, facts: CodecFacts) -> Frame:
+    """Of random values."""
+    random, spec = np.random.default_rng(number), facts.spec
+    tokens = random.integers(0, max(1, spec.cardinality), spec.tokens).astype(np.int32)
+    latent = np.tanh(random.normal(size=spec.latent)).astype(np.float32) if spec.tokens else None
+    return Frame(slot, number, number * spec.hop, facts.frame_seconds, 480.0, tokens, latent)
+
+
+class FakeRings:
+    """Noise in every ring."""
+
+    def __init__(self, latency: int = 2088) -> None:
+        self.rate, self.channels, self.latency, self.slots = RATE, 2, latency, ("a", "b")
+        self.now, self.ahead = 0, 700
+        self.path = "fake"
+
+    @property
+    def oldest(self) -> int:
+        return max(0, self.now - 2 * RATE)
+
+    def read(self, name: str, start: int, count: int) -> np.ndarray:
+        level = {"dry": 0.5, "a": 0.4, "b": 0.25, "heard": 0.4}[name]
+        noise = np.random.default_rng(start).uniform(-level, level, (2, count)).astype(np.float32)
+        noise[:, ::100] = level
+        return noise
+
+
+class FakeClient:
+    """As realtime.client.Client is for the window."""
+
+    def __init__(self) -> None:
+        self.state, self.session = ABSENT, None
+        self.values: dict[str, Any] = {name: row.default for name, row in PARAMETERS.items()}
+        self.codecs: dict[str, CodecFacts] = {}
+        self.latency = Latency()
+        self.device: dict[str, Any] = {}
+        self.rings: FakeRings | None = None
+        self.telemetry = Telemetry()
+        self.misses: dict[str, int] = {}
+        self.sent: list[tuple[str, tuple[object, ...]]] = []
+        self.started: list[tuple[str, ...]] = []
+        self.asked: list[str] = []
+        self.events: list[Event] = []
+        self.waiting: dict[str, list[Frame]] = {"a": [], "b": []}
+        self.quits = 0
+        self.closed = False
+
+    @property
+    def rate(self) -> int:
+        return self.rings.rate if self.rings else 0
+
+    def play(self, **codecs: CodecFacts) -> None:
+        """A stream begins."""
+        self.rings, self.codecs, self.state = FakeRings(), codecs, PLAYING
+        self.latency = Latency(2088, 43.5, {"hop": 960, "lookahead": 312, "compute": 816, "resampler": 0})
+        self.device = {"driver": "clock", "sample_rate": RATE, "block": 256}
+        self.telemetry = Telemetry((3, 3), (5.2, 24.0), (0.2, 0.3, 0.4))
+        self.misses = {"late": 0, "stalled": 0, "died": 0, "xrun": 0}
+        self.events += [Event("stream"), *(Event("facts", (what,)) for what in ("codec", "latency", "device"))]
+
+    def poll(self) -> list[Event]:
+        events, self.events = self.events, []
+        return events
+
+    def frames(self, slot: str) -> list[Frame]:
+        waiting, self.waiting[slot] = self.waiting[slot], []
+        return waiting
+
+    def set(self, name: str, value: Any) -> None:
+        self.values[name] = parse(name, value)
+        self.events.append(Event("value", (name, self.values[name])))
+
+    def send(self, address: str, *args: object) -> None:
+        self.sent.append((address, args))
+
+    def start_engine(self, *flags: str) -> int:
+        self.started.append(flags)
+        return 1
+
+    def ask(self, command: str) -> None:
+        self.asked.append(command)
+
+    def quit_engine(self) -> None:
+        self.quits += 1
+
+    def close(self) -> None:
+        self.closed = True
