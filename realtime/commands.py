@@ -198,7 +198,7 @@ def run_plan(arguments: argparse.Namespace) -> None:
     lanes = open_lanes(Request(tuple(slots), rate, precision=given["precision"]))
     ready = describe(lanes, [lane.warm_up() for lane in lanes])
     planned = plan(ready.needs, rate=rate, block=given["block"], latency=given["latency"])
-    keep_insert_latency(planned.latency, rate)
+    keep_insert_latency(planned)
     if arguments.json:
         facts = {"sample_rate": rate, "latency_samples": planned.latency, "latency_terms": planned.terms}
         print(json.dumps({**facts, "real_time_factor": ready.load}))

@@ -7,6 +7,8 @@ import os
 import sys
 from pathlib import Path
 
+from realtime.latency import Plan
+
 INSERT_LATENCY = "insert-latency"  # the plug-in reads it (plugin/place.c): samples, and the rate that they are of
 
 
@@ -21,11 +23,17 @@ def config_directory() -> Path:
     return (Path(base) if Path(base).is_absolute() else home / ".config") / "verdigris"
 
 
-def keep_insert_latency(latency: int, rate: int) -> None:
-    """Have new inserts reserve so much; a home that cannot be written is no reason to stop."""
+def keep_insert_latency(plan: Plan) -> int:
+    """Have new inserts reserve what was planned, and as much for compute again: samples at the plan's rate.
+
+    A project keeps its latency for years, and the machine is busier on some days. A home that cannot be written is no
+    reason to stop.
+    """
+    latency = plan.latency + plan.terms["compute"]
     path = config_directory() / INSERT_LATENCY
     working = path.with_name(f".{path.name}.{os.getpid()}")
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        working.write_text(f"{latency} {rate}\n", encoding="ascii")
+        working.write_text(f"{latency} {plan.rate}\n", encoding="ascii")
         working.replace(path)
+    return latency

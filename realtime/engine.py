@@ -80,7 +80,13 @@ class Engine:
         settings = self.settings
         self.playing: tuple[Playing, ...] = ready.playing
         self.warm_up_load, self.remarks = ready.load, ready.remarks
-        self.plan = latency.plan(ready.needs, rate=settings.rate, block=settings.block, latency=settings.latency)
+        self.plan = latency.plan(
+            ready.needs,
+            rate=settings.rate,
+            block=settings.block,
+            latency=settings.latency,
+            waits=bool(self._hosted and self._hosted[Field.OFFLINE]),
+        )
         self.hop = ready.needs[0].hop
         slots = sum(1 << playing.slot for playing in ready.playing)
         # the heartbeat pauses while a frame is computed
@@ -100,6 +106,7 @@ class Engine:
             self.timeline.header[Field.OFFLINE] = int(settings.offline)
             self._apply_monitor()
             self.host = HostSide(self.timeline)
+        self._apply_fill()
         self._attach()
         self._wait_attached()
 
@@ -173,7 +180,7 @@ class Engine:
             if name in HEARD:
                 self._apply_monitor(name, ticket)
             elif name == "fill":
-                self.timeline.header[Field.FILL] = PARAMETERS["fill"].choices.index(value)
+                self._apply_fill()
             elif name == "limiter":
                 self._request = replace(self._request, limiter=value)
                 self._change(Change(-1, name, value, at, ticket))
@@ -347,6 +354,10 @@ class Engine:
             # a block that began meanwhile may or may not have seen them; the one after it has
             at = timeline.load(Field.DRY_END)
             self._emit(Applied(ticket, name, -1, self._frame_at(at), at))
+
+    def _apply_fill(self) -> None:
+        if hasattr(self, "timeline"):
+            self.timeline.header[Field.FILL] = PARAMETERS["fill"].choices.index(self.values["fill"])
 
     def _frame_at(self, sample: int) -> int:
         """About which frame of slot A (or the only slot) is heard at a sample."""

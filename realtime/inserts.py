@@ -79,10 +79,10 @@ def _plan(options: Options) -> str:
     finally:
         link.stop()
     planned = latency.plan(ready.needs, rate=PLANNED_RATE, block=options.block)
-    keep_insert_latency(planned.latency, PLANNED_RATE)
+    reserved = keep_insert_latency(planned)
     return (
-        f"waiting for inserts; new ones reserve {planned.latency} samples = {planned.milliseconds:.1f} ms "
-        f"at {PLANNED_RATE} Hz, for blocks of up to {options.block}"
+        f"waiting for inserts; new ones reserve {reserved} samples = {1000 * reserved / PLANNED_RATE:.1f} ms at "
+        f"{PLANNED_RATE} Hz, for blocks of up to {options.block}"
     )
 
 
@@ -129,6 +129,9 @@ class Inserts:
         for path, played in list(self._played.items()):
             if played.insert.gone:
                 self._let_go(path)
+            elif played.refused and played.insert.offline:  # a host that renders waits: what was too slow will do
+                self._played.pop(path).close()
+                self._take_up(path)
             else:
                 played.poll()
 
@@ -169,7 +172,7 @@ class Played:
             precision=options.precision,
         )
         self._engine = Engine(settings, insert.timeline)
-        self._playing = self._ended = False
+        self.refused = self._playing = self._ended = False
         self._load: Load | None = None
         self._service: OscService | None = None
         self._session: SessionFile | None = None
@@ -181,15 +184,16 @@ class Played:
     def _start(self) -> None:
         """Load and attach; what went wrong is for `poll` to say."""
         try:
-            self._engine.start()
-            for name, value in self._options.values.items():
+            for name, value in self._options.values.items():  # before, so that the first frame has them
                 self._engine.set(name, value)
+            self._engine.start()
         except LatencyError as error:
             self._news.append(
                 f"its latency is {self.insert.latency} samples, these codecs need {error.needed}. It plays dry. "
                 "Take it out and in again, or reload the project, and it reserves that."
             )
             self.insert.refuse(error.needed)
+            self.refused = not self.insert.offline
         except Exception as error:  # noqa: BLE001 - told by `poll`
             if not self._ended:  # else it was taken away while it loaded
                 self._news.append(f"it plays dry: {error}")

@@ -54,8 +54,11 @@ class Plan:
         return 1000.0 * self.latency / self.rate
 
 
-def plan(needs: Sequence[Need], *, rate: int, block: int, latency: int = 0) -> Plan:
-    """L for these slots: the largest over them; `latency` samples if that is more (the rest is `reserve`)."""
+def plan(needs: Sequence[Need], *, rate: int, block: int, latency: int = 0, waits: bool = False) -> Plan:
+    """L for these slots: the largest over them; `latency` samples if that is more (the rest is `reserve`).
+
+    Who `waits` for the worker needs no time for compute.
+    """
     lanes = {need.lane: need for need in needs}
     best = {"block": block, "fade": FADE}
     for need in needs:
@@ -67,7 +70,7 @@ def plan(needs: Sequence[Need], *, rate: int, block: int, latency: int = 0) -> P
             "lookahead": need.lookahead,
             "resampler": need.resampler,
             "limiter": need.limiter,
-            "compute": math.ceil(compute * rate),
+            "compute": 0 if waits else math.ceil(compute * rate),
             "poll": math.ceil(POLL_S * rate),
             "block": block,
             "fade": FADE,

@@ -24,6 +24,7 @@ from models.load import load
 from realtime.callback import State
 from realtime.config import keep_insert_latency
 from realtime.lane import Lane
+from realtime.latency import Plan
 from realtime.plugin import build
 from realtime.plugin.ports import BENDS
 from realtime.timeline import Field, Timeline, runtime_directory
@@ -291,7 +292,7 @@ def insert_files() -> list[Path]:
 
 def reserve(latency: int, rate: int = 48_000) -> None:
     """Have new inserts take this latency."""
-    keep_insert_latency(latency, rate)
+    keep_insert_latency(Plan(rate, latency, {"compute": 0}))
 
 
 L = 2048  # what new inserts reserve, at 48 kHz

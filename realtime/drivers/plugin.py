@@ -48,6 +48,11 @@ class Insert:
         """The largest that the host has handed over, or says it will."""
         return self.timeline[Field.BLOCK] or USUAL_BLOCK
 
+    @property
+    def offline(self) -> bool:
+        """Whether the host renders, and waits for the engine."""
+        return bool(self.timeline[Field.OFFLINE])
+
     def claim(self) -> None:
         """Say that codecs load or play: a host that renders waits for them."""
         self.timeline.store(Field.CLAIM, time.monotonic_ns())
