@@ -12,7 +12,8 @@ import soundfile
 from benchmarks.report import Row
 from realtime.audiofile import Reader
 from realtime.engine import Settings
-from realtime.live import Session, play
+from realtime.live import play
+from realtime.session import Session
 
 RATES = (48_000, 44_100, 96_000)
 BLOCKS: tuple[int | str, ...] = (32, 64, 100, 256, 441, 1024, "random")

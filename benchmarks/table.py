@@ -16,7 +16,8 @@ from models.load import load, split_path
 from realtime.audiofile import Reader
 from realtime.demo import CLIP
 from realtime.engine import Settings
-from realtime.live import Session, play
+from realtime.live import play
+from realtime.session import Session
 
 CODECS = ("opus:6", "opus:24", "mp3:128", "aac:96", "nano:continuous", "nano:discrete")
 RATE, BLOCK = 48_000, 256

@@ -6,25 +6,23 @@ import argparse
 import json
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from rich.progress import Progress
 
-from models.codec import CodecError, Controls
+from models.codec import Controls
 from models.load import available, convert, split_path
 from realtime import audiofile, devices, doctor
 from realtime.audiofile import Reader
 from realtime.config import keep_insert_latency
 from realtime.demo import CLIP
-from realtime.drivers.portaudio import CardError
 from realtime.engine import Settings
 from realtime.inserts import Options, serve
 from realtime.job import Job
-from realtime.latency import LatencyError, plan
-from realtime.link import EngineError
-from realtime.live import Session, play
+from realtime.latency import plan
+from realtime.live import CANNOT_BEGIN, play
 from realtime.osc.doc import document
 from realtime.osc.server import PORT
 from realtime.params import PARAMETERS, ParameterError, parse, parse_assignment
@@ -33,42 +31,64 @@ from realtime.plugin.build import CompilerError
 from realtime.plugin.places import InstallError, examine, install
 from realtime.render import render
 from realtime.service import Request, describe, open_lanes
-from realtime.timeline import TimelineError
-from realtime.wholefile import FileError
+from realtime.session import Session
 
 DEMO_SCHEDULE = ((3.75, "monitor", "b"), (7.5, "monitor", "delta"), (11.25, "monitor", "dry"))
 INSERT_BLOCK = 1024  # hosts say theirs; new inserts reserve for this
-USER_ERRORS = (
-    CardError,
-    CodecError,
-    CompilerError,
-    EngineError,
-    InstallError,
-    FileError,
-    LatencyError,
-    ParameterError,
-    TimelineError,
-)
+USER_ERRORS = (*CANNOT_BEGIN, CompilerError, InstallError)
 
 
 def run_demo(arguments: argparse.Namespace) -> None:
     """What plain `verdigris` does: the demo clip through both slots, everything heard in turn, recorded in out/."""
-    run_live(arguments, DEMO_SCHEDULE)
-    print("out/ holds input.wav, a.wav, b.wav, monitor.wav and report.json")
+    place = run_live(arguments, DEMO_SCHEDULE)["recording"]
+    also = " and report.json" if place == str(arguments.record) else f"; {arguments.record}/ holds report.json"
+    print(f"{place}/ holds input.wav, a.wav, b.wav, monitor.wav{also}")
 
 
-def run_live(arguments: argparse.Namespace, schedule: Sequence[tuple[float, str, Any]] = ()) -> None:
-    random = arguments.block == "random"
-    values = dict(parse_assignment(text) for text in arguments.set)
-    values |= _flags(
+def run_live(arguments: argparse.Namespace, schedule: Sequence[tuple[float, str, Any]] = ()) -> dict[str, Any]:
+    """The report."""
+    if arguments.driver == "plugin":
+        return _run_inserts(arguments)
+    session = open_session(arguments, schedule)
+    try:
+        report = play(session)
+    finally:
+        session.close()
+    load, missed = report["real_time_factor"], sum(report["misses"].values())
+    print(
+        f"played {report['seconds']:.1f} s, latency {report['latency_samples']} samples, "
+        f"{load['p50']:.3f} × RT (p99 {load['p99']:.3f}), {missed} misses"
+    )
+    return report
+
+
+_CARD = {"driver": "driver", "device.input": "input_device", "device.output": "output_device"}  # parameters, flags
+
+
+def _changed(arguments: argparse.Namespace, changed: Mapping[str, Any]) -> argparse.Namespace:
+    """With these parameters as if they had been given by their flags; a card that is named is meant to play."""
+    if changed.get("device.input") or changed.get("device.output"):
+        changed = {**changed, "driver": "device"}
+    given = {_CARD.get(name, name.removesuffix(".codec")): str(value) or None for name, value in changed.items()}
+    return argparse.Namespace(**{**vars(arguments), **given})
+
+
+def _given(arguments: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Parameters by --set or a flag: those that are fixed when a stream begins, and the others."""
+    values = dict(parse_assignment(text) for text in arguments.set) | _flags(
         arguments,
         *("monitor", "adapt", "a.codec", "b.codec", "rate", "latency", "precision"),
-        *(() if random else ("block",)),
+        *(() if arguments.block == "random" else ("block",)),
     )
     fixed = {name: values.pop(name) for name in list(values) if PARAMETERS[name].when in ("load", "restart")}
-    if arguments.driver == "plugin":
-        _run_inserts(arguments, fixed, values)
-        return
+    return fixed, values
+
+
+def open_session(arguments: argparse.Namespace, schedule: Sequence[tuple[float, str, Any]] = ()) -> Session:
+    """What `live` is to play with these arguments."""
+    random = arguments.block == "random"
+    fixed, values = _given(arguments)
+    arguments = _changed(arguments, {name: fixed[name] for name in _CARD if name in fixed})
     seconds = None if arguments.seconds is None else _seconds(arguments.seconds)
     a = split_path(fixed.get("a.codec", PARAMETERS["a.codec"].default))
     b = _optional(fixed.get("b.codec", PARAMETERS["b.codec"].default))
@@ -80,9 +100,14 @@ def run_live(arguments: argparse.Namespace, schedule: Sequence[tuple[float, str,
         audiofile.check(arguments.input, seconds)
     card = devices.card_for(arguments, fixed.get("rate"), fixed.get("block"))
     source = None
-    if card is None or arguments.input:  # a card plays the file itself; here it tells its length
-        rate = card.found.rate if card else fixed.get("rate")
-        source = Reader(arguments.input or CLIP, rate, loop=arguments.input is None)
+    try:
+        if card is None or arguments.input:  # a card plays the file itself; here it tells its length
+            rate = card.found.rate if card else fixed.get("rate")
+            source = Reader(arguments.input or CLIP, rate, loop=arguments.input is None)
+    except BaseException:
+        if card:
+            card.stop()
+        raise
     settings = Settings(
         rate=card.found.rate if card else source.rate if source else 0,
         block=card.found.block if card else 1024 if random else fixed.get("block", PARAMETERS["block"].default),
@@ -92,9 +117,10 @@ def run_live(arguments: argparse.Namespace, schedule: Sequence[tuple[float, str,
         precision=fixed.get("precision", PARAMETERS["precision"].default),
         offline=arguments.driver == "file",
     )
-    session = Session(
+    driver = "device" if card else arguments.driver or "clock"
+    return Session(
         settings=settings,
-        driver="device" if card else arguments.driver or "clock",
+        driver=driver,
         block="random" if random else settings.block,
         source=source,
         seconds=seconds,
@@ -104,21 +130,13 @@ def run_live(arguments: argparse.Namespace, schedule: Sequence[tuple[float, str,
         schedule=schedule,
         card=card,
         osc=_osc_port(arguments),
-    )
-    try:
-        report = play(session)
-    finally:
-        if source:
-            source.close()
-    load, missed = report["real_time_factor"], sum(report["misses"].values())
-    print(
-        f"played {report['seconds']:.1f} s, latency {report['latency_samples']} samples, "
-        f"{load['p50']:.3f} × RT (p99 {load['p99']:.3f}), {missed} misses"
+        reopen=lambda changed: open_session(_changed(arguments, {"driver": driver, **changed})),
     )
 
 
-def _run_inserts(arguments: argparse.Namespace, fixed: dict[str, Any], values: dict[str, Any]) -> None:
+def _run_inserts(arguments: argparse.Namespace) -> dict[str, Any]:
     """live --driver plugin: hosts give sound, rate, block, latency and mix, so that leaves little to say here."""
+    fixed, values = _given(arguments)
     asked = ("input", "record", "report", "rate", "latency", "monitor", "input_device", "output_device")
     refused = [f"--{name.replace('_', '-')}" for name in asked if getattr(arguments, name) is not None]
     refused += ["--block random"] if arguments.block == "random" else []
@@ -134,6 +152,7 @@ def _run_inserts(arguments: argparse.Namespace, fixed: dict[str, Any], values: d
     )
     missed = serve(options, None if arguments.seconds is None else _seconds(arguments.seconds))
     print("holes: " + (", ".join(f"{kind} {count}" for kind, count in missed.items()) or "no insert played"))
+    return {"misses": missed}
 
 
 def run_plugin(arguments: argparse.Namespace) -> None:

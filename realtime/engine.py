@@ -4,9 +4,9 @@
 |----------------------------|---------------------------------------------------|
 | start, stop                | the one that made the engine                      |
 | set, swap, stream, panic   | any; none waits for the worker                    |
-| pump, listen               | any; listeners are called by whoever pumps        |
+| pump, listen, unlisten     | any; listeners are called by whoever pumps        |
 | snapshot, misses, values   | any                                               |
-| watch                      | one control thread, some 20 times a second        |
+| watch, fade_out            | one control thread, watch some 20 times a second  |
 | host.process               | the driver's audio thread, and only it            |
 
 A worker process that dies is replaced while the stream runs on: the host side plays aligned dry meanwhile, and the new
@@ -32,6 +32,7 @@ from realtime.service import Attach, Changes, Playing, Request, SetLimiter, Stre
 from realtime.telemetry import Telemetry
 from realtime.timeline import SLOTS, Field, Timeline
 
+FADE_OUT_S = 0.5  # at most: a driver that stands still is not waited for
 UNREAD = 32  # messages that the worker may have before it; what is set beyond that is held back, the last value wins
 
 
@@ -71,6 +72,7 @@ class Engine:
         self.values["precision"] = settings.precision
         self.values |= {"a.codec": _joined(settings.a), "b.codec": _joined(settings.b) if settings.b else "off"}
         self.loudness: dict[str, float] = {}  # LUFS, short-term, by path: what match.py has measured
+        self._ending = False  # faded out
         self._troubles: list[str] = []  # that nobody has been told of
         self.restarts = 0
 
@@ -215,6 +217,20 @@ class Engine:
         """Call this with each event of news.py, in the thread that brought it on or that pumps."""
         self._listeners.append(listener)
 
+    def unlisten(self, listener: Callable[[object], None]) -> None:
+        """No more."""
+        with contextlib.suppress(ValueError):
+            self._listeners.remove(listener)
+
+    def fade_out(self) -> None:
+        """Go to silence by the ramp of every switch, and wait until that is heard. For good: the stream is to end."""
+        timeline, self._ending = self.timeline, True
+        timeline.header[Field.GAIN_DRY : Field.GAIN_B + 1] = 0
+        end = timeline.load(Field.DRY_END) + timeline[Field.MAX_BLOCK] + timeline[Field.FADE]
+        deadline = time.monotonic() + FADE_OUT_S
+        while timeline.load(Field.PLAYED_END) < end and time.monotonic() < deadline:
+            time.sleep(0.002)
+
     def pump(self) -> None:
         """Pass on what the worker has reported, and to it what was held back. Any thread; never waits."""
         with self._lock:
@@ -244,7 +260,7 @@ class Engine:
             self._emit(Applied(ticket, f"{SLOTS[event.slot]}.codec", event.slot, event.frame, event.audible))
 
     def _emit(self, event: object) -> None:
-        for listener in self._listeners:
+        for listener in tuple(self._listeners):
             listener(event)
 
     def _change(self, change: Change) -> None:
@@ -340,7 +356,7 @@ class Engine:
 
     def _apply_monitor(self, name: str = "", ticket: int = 0) -> None:
         """Write the gains between two blocks, so that it is known from which sample on they hold."""
-        if not hasattr(self, "timeline"):
+        if not hasattr(self, "timeline") or self._ending:
             return
         timeline = self.timeline
         for _ in range(1000):  # a block takes microseconds; some driver that died in one is not waited for

@@ -1,55 +1,34 @@
-"""A live session: engine, driver, recorder and console view, from start to report."""
+"""A live session: streams one after another, each a Stage, under one OSC server and one session file."""
 
 from __future__ import annotations
 
 import contextlib
-import json
-import threading
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
+from models.codec import CodecError
 from realtime.audiofile import Reader
 from realtime.console import View
-from realtime.drivers.clock import ClockDriver
-from realtime.drivers.device import DeviceDriver
-from realtime.drivers.file import FileDriver
-from realtime.drivers.loop import LoopDriver, Source
-from realtime.engine import Engine, Settings
-from realtime.load import Load
-from realtime.match import Match
+from realtime.drivers.portaudio import CardError
+from realtime.engine import Engine
+from realtime.latency import LatencyError
+from realtime.link import EngineError
+from realtime.orders import Order, Orders
 from realtime.osc.service import OscService
-from realtime.recorder import Recorder, recording_directory
-from realtime.sessions import PLAYING, SessionFile
+from realtime.params import PARAMETERS, ParameterError
+from realtime.recorder import recording_directory
+from realtime.session import Reopen, Session
+from realtime.sessions import LOADING, PLAYING, SessionFile
 from realtime.signals import stop_event
-from realtime.taping import Taping
-from realtime.timeline import Field
-from realtime.wholefile import FileError, WholeFile, reason
+from realtime.stage import Stage
+from realtime.timeline import TimelineError
+from realtime.wholefile import FileError, WholeFile
 
-POLL_S = 0.05
-Driver = LoopDriver | DeviceDriver
-
-
-@dataclass(frozen=True)
-class Session:
-    """What to play. `schedule` sets parameters at seconds of the stream."""
-
-    settings: Settings
-    driver: str  # device, clock or file
-    block: int | str
-    source: Source | None  # None: what comes into the card
-    seconds: float | None = None
-    record: Path | None = None
-    report: Path | None = None
-    values: dict[str, Any] = field(default_factory=dict)
-    schedule: Sequence[tuple[float, str, Any]] = ()
-    card: DeviceDriver | None = None  # opened, for device; `play` stops it
-    osc: int | None = None  # port
+CANNOT_BEGIN = (CardError, CodecError, EngineError, FileError, LatencyError, ParameterError, TimelineError)
 
 
 def play(session: Session) -> dict[str, Any]:
-    """Run it to its end, or to Ctrl-C; the report. EngineError, FileError or LatencyError if it cannot be.
+    """Run it to its end, or to Ctrl-C; the report of its last stream. One of CANNOT_BEGIN if it cannot be.
 
     Whatever can be known to fail fails before anything sounds; whatever ends the stream, files are finished.
     """
@@ -61,177 +40,125 @@ def play(session: Session) -> dict[str, Any]:
             at_end.enter_context(recording_directory(session.record, played))
         if session.report:
             WholeFile(session.report).discard()  # to hear now if it cannot be written
-        file = at_end.enter_context(contextlib.closing(_announced(session))) if session.osc is not None else None
-        engine = _started(session)
-        stopping = at_end.enter_context(stop_event())
-        at_end.callback(engine.close)
-        return _stream(session, engine, stopping, file)
+        return _Live(session, at_end).run()
 
 
-def _announced(session: Session) -> SessionFile:
-    slots = [slot for slot in (session.settings.a, session.settings.b) if slot]
-    return SessionFile(session.driver, tuple(":".join(filter(None, slot)) for slot in slots))
+class _Live:
+    """What stays while one stream follows another."""
 
+    def __init__(self, session: Session, at_end: contextlib.ExitStack) -> None:
+        self._session, self._at_end = session, at_end
+        self._orders = Orders()
+        self._service: OscService | None = None
+        self._view: View | None = None
+        self._file: SessionFile | None = None
+        self._engines: list[Engine] = []  # the one that plays, after the one that played until its clients have moved
+        if session.osc is not None:
+            self._file = at_end.enter_context(contextlib.closing(SessionFile(session.driver, session.codecs)))
+        at_end.callback(self._close)
 
-def _started(session: Session) -> Engine:
-    engine = Engine(session.settings)
-    try:
-        engine.start()
-        for name, value in session.values.items():
-            engine.set(name, value)
-    except BaseException:
-        engine.close()
-        raise
-    return engine
+    def run(self) -> dict[str, Any]:
+        """Stream after stream, until one ends that is not to be followed by another."""
+        self._begin(self._session)
+        while True:
+            with stop_event() as stopping:
+                stage = Stage(self._session, self._engines[-1], self._orders)
+                report = stage.run(stopping, self._serve, self._announce)
+            if stage.again is None:
+                return report
+            self._begin_again(stage.again)
 
-
-def _stream(session: Session, engine: Engine, stopping: threading.Event, file: SessionFile | None) -> dict[str, Any]:
-    for remark in engine.remarks:
-        print(remark)
-    if engine.warm_up_load >= 1.0:
-        print(
-            f"these codecs take {engine.warm_up_load:.2f} × real time here: holes are certain. "
-            "Pass fewer steps, a smaller codec, or use a GPU."
-        )
-    limit = None if session.seconds is None else round(session.seconds * session.settings.rate)
-    length = session.seconds
-    if isinstance(session.source, Reader) and session.source.length is not None:
-        file_seconds = session.source.length / session.settings.rate
-        length = file_seconds if length is None else min(length, file_seconds)
-    with contextlib.ExitStack() as at_end:
-        view = View(engine, length)
-        at_end.callback(view.close)
-        view.monitor = engine.values["monitor"]
-        if session.card:
-            view.say(str(session.card.found))
-        if session.osc is not None and file:
-            service = OscService(
-                engine, session.osc, device=session.driver, facts=lambda: _driver_facts(session, engine), say=view.say
-            )
-            at_end.callback(service.stop)
-            file.update(port=service.osc.port)
-        tapes = Taping(engine, session.record) if session.record else None
-        recorder = Recorder(engine.timeline, session.record) if session.record else None
-        driver = _driver(session, engine, limit, recorder)
-        load, match = Load(engine), Match(engine)
+    def _begin(self, session: Session) -> Engine:
+        """Load its codecs, and set what is to be set."""
+        engine = Engine(session.settings)
         try:
-            driver.start()
-            if file:
-                file.update(state=PLAYING, timeline=str(engine.timeline.path))
+            engine.start()
+            for name, value in session.values.items():
+                if PARAMETERS[name].when == "session":
+                    self._orders.give(Order(name, (value,), self._report_failure))
+                else:
+                    engine.set(name, value)
         except BaseException:
-            if recorder:
-                recorder.finish(0)
+            engine.close()
             raise
+        engine.values["driver"] = session.driver
+        if session.card:
+            found = session.card.found
+            engine.values |= {"device.input": found.source, "device.output": found.sink}
+        self._engines.append(engine)
+        self._session = session
+        return engine
+
+    def _begin_again(self, order: Order) -> None:
+        """Another stream, as the order says; as it was before, if that cannot be."""
+        (asked,) = order.args
+        assert self._session.reopen
+        if self._file:
+            self._file.update(state=LOADING)
+        before, reopen = self._engines[-1], self._session.reopen
+        now = {name: before.values[name] for name in ("a.codec", "b.codec")}
         try:
-            _watch(session, engine, driver, recorder, view, load, match, stopping)
-        finally:  # also when the terminal is gone
-            driver.stop()
-            engine.stop()
-            if recorder:
-                recorder.finish(driver.taken)
-            if tapes:
-                tapes.finish()
-            report = make_report(engine, driver.taken)
-            report["headroom_samples"] = load.lowest_headroom
-            report["steps_down"] = load.steps_down
-            if session.card:
-                report["device"] = facts = session.card.facts
-                report["device_latency_samples"] = facts["device_latency_samples"]
-            if session.report:
-                write_report(session.report, report)
-    if driver.error:
-        raise driver.error
-    if recorder and recorder.error:
-        raise recorder.error
-    if tapes and tapes.error:
-        raise FileError(tapes.error)
-    return report
+            self._reopen(reopen, {**now, **asked}, before)
+        except CANNOT_BEGIN as error:
+            self._reopen(reopen, now, before)
+            order.fail(error)
+        else:
+            order.done(", ".join(f"{name} {value}" for name, value in asked.items()))
 
+    def _reopen(self, reopen: Reopen, changed: dict[str, Any], before: Engine) -> None:
+        session = reopen(changed)
+        try:
+            engine = self._begin(replace(session, record=None, values={}))
+        except BaseException:
+            session.close()
+            raise
+        self._at_end.callback(session.close)
+        for name, value in before.values.items():  # as it was played until now
+            if PARAMETERS[name].when in ("block", "frame") and value != engine.values[name]:
+                engine.set(name, value)
+        engine.values["record.directory"] = before.values["record.directory"]
 
-def _driver_facts(session: Session, engine: Engine) -> dict[str, Any]:
-    """Flat, for OSC."""
-    facts: dict[str, Any] = {"driver": session.driver, "sample_rate": engine.settings.rate, "block": session.block}
-    if isinstance(session.source, Reader):
-        facts["input"] = str(session.source.path)
-    for name, value in (session.card.facts if session.card else {}).items():
-        nested = value.items() if isinstance(value, dict) else ()
-        facts |= {f"{name}.{kind}": count for kind, count in nested} if nested else {name: value}
-    return {name: value for name, value in facts.items() if value is not None and not isinstance(value, dict)}
+    def _serve(self, view: View) -> None:
+        """OSC, from the first stream on, if it is wanted; its clients go on with this one."""
+        self._view = view
+        engine, session = self._engines[-1], self._session
+        if self._service:
+            self._service.attach(engine, session.driver)
+        elif session.osc is not None:
+            self._service = OscService(
+                engine,
+                session.osc,
+                device=session.driver,
+                facts=lambda: self._session.facts(),
+                orders=self._orders,
+                say=self._say,
+            )
+        for old in self._engines[:-1]:
+            old.close()
+        del self._engines[:-1]
 
+    def _announce(self) -> None:
+        """It plays."""
+        if self._file and self._service:
+            self._file.update(
+                state=PLAYING,
+                port=self._service.osc.port,
+                timeline=str(self._engines[-1].timeline.path),
+                driver=self._session.driver,
+                codecs=self._session.codecs,
+            )
 
-def _driver(session: Session, engine: Engine, limit: int | None, recorder: Recorder | None) -> Driver:
-    if session.card:
-        if isinstance(session.source, Reader) and session.source.length is not None:
-            limit = min(session.source.length, session.source.length if limit is None else limit)
-        session.card.attach(engine.timeline, limit)
-        return session.card
-    assert session.source is not None
-    if session.driver == "file":
-        after_block = recorder.poll if recorder else lambda taken: None
-        return FileDriver(engine.host, session.source, session.block, limit=limit, after_block=after_block)
-    return ClockDriver(engine.host, session.source, session.block, limit=limit)
+    def _say(self, line: str) -> None:
+        assert self._view
+        self._view.say(line)
 
+    def _report_failure(self, word: str, text: str) -> None:
+        """Of what was to be so from the start."""
+        if word == "fail":
+            self._say(text)
 
-def _watch(
-    session: Session,
-    engine: Engine,
-    driver: Driver,
-    recorder: Recorder | None,
-    view: View,
-    load: Load,
-    match: Match,
-    stopping: threading.Event,
-) -> None:
-    """Everything that is not audio, some 20 times a second, until the stream ends."""
-    schedule = sorted(session.schedule, key=lambda entry: entry[0])
-    while driver.running and not stopping.is_set():
-        played = engine.timeline.load(Field.PLAYED_END) / session.settings.rate
-        while schedule and schedule[0][0] <= played:
-            _, name, value = schedule.pop(0)
-            engine.set(name, value)
-        view.monitor = engine.values["monitor"]
-        for message in (engine.watch(), driver.watch(), load.poll()):
-            if message:
-                view.say(message)
-        if recorder and session.driver != "file":  # there the driver's own thread does it
-            failed_before = recorder.error
-            recorder.poll(driver.taken)
-            if recorder.error and not failed_before:
-                view.say(f"recording stopped: {recorder.error}")
-        if not session.settings.offline:  # there is nobody to hear it, and it would fall behind
-            match.poll()
-        view.update()
-        driver.join(POLL_S)
-
-
-def make_report(engine: Engine, taken: int) -> dict[str, Any]:
-    """What happened, in the names of ARCHITECTURE and the README."""
-    snapshot = engine.snapshot()
-    codec = {playing.slot: f"{playing.codec}:{playing.path}" for playing in engine.playing}
-    return {
-        "sample_rate": engine.settings.rate,
-        "latency_samples": engine.plan.latency,
-        "latency_terms": engine.plan.terms,
-        "codec_a": codec.get(0),
-        "codec_b": codec.get(1),
-        "real_time_factor": dict(zip(("p50", "p99", "max"), snapshot.load, strict=True)),
-        "misses": engine.misses(),
-        "seconds": taken / engine.settings.rate,
-        "bitrate_a": snapshot.bitrate[0],
-        "bitrate_b": snapshot.bitrate[1] if 1 in codec else None,
-        "missed_samples": engine.timeline[Field.MISSED],
-        "resyncs": snapshot.resyncs,
-        "bad_samples": snapshot.bad_samples,
-        "restarts": engine.restarts,
-    }
-
-
-def write_report(path: Path, report: dict[str, Any]) -> None:
-    """JSON, whole or not at all; FileError if it cannot be written."""
-    file = WholeFile(path)
-    try:
-        file.working.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    except OSError as error:
-        file.discard()
-        raise FileError(f"{path}: cannot be written ({reason(error)}). Free some space there.") from error
-    file.commit()
+    def _close(self) -> None:
+        if self._service:
+            self._service.stop()
+        for engine in self._engines:
+            engine.close()

@@ -15,8 +15,9 @@ class ParameterError(ValueError):
 class Parameter:
     """One row. A range is inclusive.
 
-    `when` is what a change waits for: block, frame, load (another codec has to be loaded first) or restart. A vector
-    has `size` elements, each of `kind`, and a tuple as its value.
+    `when` is what a change waits for: block, frame, load (another codec has to be loaded first), session (a live
+    session's own thread does it, orders.py) or restart. A vector has `size` elements, each of `kind`, and a tuple as
+    its value.
     """
 
     name: str

@@ -73,10 +73,21 @@ PARAMETERS: dict[str, Parameter] = {
         Parameter(
             "fill", str, "dry", "block", "what a hole is filled with", choices=("dry", "silence"), path="monitor/fill"
         ),
+        Parameter("record", bool, False, "session", "record a take, in a directory of its own"),
+        Parameter(
+            "record.directory",
+            str,
+            "takes",
+            "session",
+            "where takes go; the first in it, then take-2, take-3 ... of it",
+        ),
         Parameter("limiter", bool, True, "frame", "keep wet below full scale"),
         Parameter("adapt", bool, False, "block", "step down by itself when compute is short, and up again"),
         *_slot("a", "opus:6"),
         *_slot("b", "opus:24"),
+        Parameter("driver", str, "device", "restart", "what plays the stream", choices=("device", "clock")),
+        Parameter("device.input", str, "", "restart", "sound card that is listened to; nothing: the one of before"),
+        Parameter("device.output", str, "", "restart", "sound card that plays; nothing: the one of before"),
         Parameter("rate", int, 48_000, "restart", "sample rate of the stream", 8_000, 192_000, unit="Hz"),
         Parameter("block", int, 256, "restart", "samples handed over at once", 1, 8192),
         Parameter(

@@ -1,7 +1,8 @@
 """Recording a stream to a directory: the input as it arrived, A, B, and what was played.
 
-Sample k of input.wav, a.wav and b.wav belongs to input sample k, with silence where a slot had nothing; monitor.wav is
-as it was played, L samples later. A recording that fails (disk full) stops and says so; the stream goes on.
+Sample k of input.wav, a.wav and b.wav belongs to input sample k of the take, with silence where a slot had nothing;
+monitor.wav is as it was played, L samples later. A recording that fails (disk full) stops and says so; the stream goes
+on.
 """
 
 from __future__ import annotations
@@ -51,14 +52,14 @@ def recording_directory(directory: Path, source: Path | None) -> Iterator[None]:
 
 
 class Recorder:
-    """Call `poll` some 10 times a second, from one thread, and `finish` at the end."""
+    """Call `poll` some 10 times a second, from one thread, and `close` at the end."""
 
-    def __init__(self, timeline: Timeline, directory: Path) -> None:
-        """Make the files in a `recording_directory`; AudioFileError if they cannot be."""
+    def __init__(self, timeline: Timeline, directory: Path, start: int = 0) -> None:
+        """Make the files in a `recording_directory`, from sample `start` on; AudioFileError if they cannot be."""
         slots = {"a": 1, "b": 2}
         names = [name for name in FILES if timeline[Field.SLOTS] & slots.get(name, 3)]
         self.error: AudioFileError | None = None
-        self._tails = {name: Tail(timeline, name) for name in names}
+        self._tails = {name: Tail(timeline, name, start) for name in names}
         self._writers: dict[str, Writer] = {}
         try:
             for name in names:
@@ -72,19 +73,23 @@ class Recorder:
         """Samples that came faster than they could be written."""
         return sum(tail.lost for tail in self._tails.values())
 
-    def poll(self, taken: int) -> None:
-        """Write what is new; all but the monitor end with input sample `taken`, before the driver's silence."""
+    def poll(self, taken: int, heard: int | None = None) -> None:
+        """Write what is new: up to input sample `taken`, and what was played before `heard` (None: all of it)."""
         if self.error:
             return
         try:
             for name, tail in self._tails.items():
-                self._writers[name].write(tail.read(None if name == "monitor" else taken))
+                self._writers[name].write(tail.read(heard if name == "monitor" else taken))
         except AudioFileError as error:
             self.error = error
 
     def finish(self, taken: int) -> None:
         """Write the rest and close."""
         self.poll(taken)
+        self.close()
+
+    def close(self) -> None:
+        """Finish the files."""
         for writer in self._writers.values():
             try:
                 writer.close()

@@ -1,7 +1,8 @@
 """Tapes of a stream while it plays: what each slot would send, tokens or latents, as its decoder got them.
 
 `a.tape` and `b.tape` beside the recordings; `verdigris play` makes sound of them. A slot's tape ends where its codec is
-changed; a frame that was lost leaves a gap in the numbers, which are those of the stream and not of the encoder.
+changed; a frame that was lost leaves a gap in the numbers, which are those of the stream, counted from the first of the
+take, and not of the encoder.
 """
 
 from __future__ import annotations
@@ -16,16 +17,20 @@ from realtime.news import Encoded, Loaded
 from realtime.service import Playing
 from realtime.tape import TapeHeader, TapeWriter
 from realtime.timeline import SLOTS
+from realtime.wholefile import FileError
 
 
 class Taping:
-    """Writes tapes until `finish`. Made before the stream starts; written by whoever pumps the engine."""
+    """Writes tapes until `finish`; written by whoever pumps the engine."""
 
-    def __init__(self, engine: Engine, directory: Path) -> None:
-        """Slots whose codec has no tokens get no tape. OSError if one cannot be written."""
-        self.error: str | None = None
-        self._engine = engine
-        self._last: dict[int, int] = {}  # per slot: the number of the frame written last
+    def __init__(self, engine: Engine, directory: Path, start: int = 0) -> None:
+        """From input sample `start` on; a slot whose codec has no tokens gets none. OSError if it cannot be."""
+        self.error: FileError | None = None
+        self._engine, self._start = engine, start
+        self._end: int | None = None
+        self._asker = f"tape {directory}"
+        self._first: dict[int, int] = {}  # per slot: the number of the take's first frame
+        self._last: dict[int, int] = {}  # and of the frame written last
         self._slots = {p.slot: p for p in engine.playing if p.spec.tokens}
         self._writers = {
             slot: TapeWriter(directory / f"{SLOTS[slot]}.tape", self._header(playing))
@@ -33,12 +38,18 @@ class Taping:
         }
         if self._writers:
             engine.listen(self._hear)
-            engine.stream(frozenset({"tokens", "latents"}), asker="tape")
+            engine.stream(frozenset({"tokens", "latents"}), asker=self._asker)
+
+    def end(self, sample: int) -> None:
+        """Nothing from input sample `sample` on is to be on them."""
+        self._end = sample
 
     def finish(self) -> None:
         """Close them; they can be read up to the last frame at any time before."""
         for slot in list(self._writers):
             self._close(slot)
+        self._engine.unlisten(self._hear)
+        self._engine.stream(frozenset(), asker=self._asker)
 
     def _header(self, playing: Playing) -> TapeHeader:
         values, name = self._engine.values, SLOTS[playing.slot]
@@ -51,15 +62,19 @@ class Taping:
             self._close(event.slot)
         if not isinstance(event, Encoded) or event.slot not in self._writers:
             return
+        heard = event.audible - self._engine.plan.latency  # the input sample that is heard as its first
+        if heard < self._start or (self._end is not None and heard >= self._end):
+            return
         number = self._number(event)
         if number <= self._last.get(event.slot, -1):  # a worker that took over lets its codec run in
             return
         self._last[event.slot] = number
+        first = self._first.setdefault(event.slot, 0 if self._start == 0 else number)
         tokens = np.empty(0, np.int32) if event.tokens is None else event.tokens
         try:
-            self._writers[event.slot].write(Frame(number, tokens, event.latent, event.bits))
+            self._writers[event.slot].write(Frame(number - first, tokens, event.latent, event.bits))
         except (OSError, CodecError) as error:
-            self.error = f"the tape of slot {SLOTS[event.slot].upper()} ends here ({error})"
+            self.error = FileError(f"the tape of slot {SLOTS[event.slot].upper()} ends here ({error})")
             self._close(event.slot)
 
     def _number(self, event: Encoded) -> int:

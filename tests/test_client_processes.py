@@ -1,14 +1,18 @@
-"""Client and engine as two processes: what the one sees and hears when the other is killed."""
+"""Client and engine as two processes: what is asked of a session, and what one sees when the other is killed."""
 
 from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 from realtime.client import GONE, PLAYING, Client, Event
 
@@ -37,16 +41,124 @@ def until(client: Client, done: Callable[[], bool]) -> list[Event]:
     return got
 
 
-def test_an_engine_that_is_killed_is_gone_within_a_second_and_another_one_is_taken_up(client: Client) -> None:
-    flags = ("--driver", "clock", "--a", "pcm", "--b", "off", "--osc", "0")
-    first = client.start_engine(*flags)
+def playing(client: Client, *flags: str) -> int:
+    """Start an engine, and wait until it plays; its pid."""
+    pid = client.start_engine("--driver", "clock", "--a", "pcm", "--b", "off", "--osc", "0", *flags)
     until(client, lambda: client.state == PLAYING)
+    return pid
+
+
+def answer(client: Client, what: str) -> Event:
+    """Wait for done or fail."""
+    got: list[Event] = []
+    deadline = time.monotonic() + PATIENCE_S
+    while not got:
+        assert time.monotonic() < deadline, client.state
+        got = [event for event in client.poll() if event.kind in ("done", "fail") and event.args[0] == what]
+        time.sleep(0.01)
+    return got[0]
+
+
+def heard(client: Client, seconds: float) -> None:
+    """Wait until so much more has been heard."""
+    assert client.rings
+    end = client.rings.now + seconds * client.rate
+    until(client, lambda: bool(client.rings and client.rings.now >= end))
+
+
+def read(path: Path) -> np.ndarray:
+    samples: np.ndarray = soundfile.read(path, dtype="float32")[0]
+    return samples
+
+
+def test_takes_are_recorded_while_it_plays_and_none_over_another(client: Client, tmp_path: Path) -> None:
+    playing(client)
+    client.set("record.directory", str(tmp_path / "rec"))
+    assert answer(client, "record.directory").kind == "done"
+    kept = []
+    for place in ("rec", "rec/take-2"):
+        client.set("record", True)
+        assert answer(client, "record").args == ("record", str(tmp_path / place))
+        until(client, lambda: client.values["record"])
+        heard(client, 0.5)
+        client.set("record", False)
+        assert answer(client, "record") == Event("done", ("record", str(tmp_path / place)))
+        kept.append({name: read(tmp_path / place / f"{name}.wav") for name in ("input", "a", "monitor")})
+        dry, a, monitor = kept[-1].values()
+        assert len(dry) >= 0.5 * client.rate
+        np.testing.assert_array_equal(dry, a)
+        np.testing.assert_array_equal(monitor[client.latency.samples :], a)
+        assert np.abs(a).max() > 0.01
+    np.testing.assert_array_equal(read(tmp_path / "rec" / "a.wav"), kept[0]["a"])
+    until(client, lambda: not client.values["record"])
+
+
+def test_a_session_is_begun_again_at_another_rate_and_its_clients_stay(client: Client) -> None:
+    pid = playing(client)
+    assert client.session
+    port = client.session.port
+    client.set("gain", -12.0)
+    until(client, lambda: client.values["gain"] == -12.0)
+    client.send("/verdigris/restart", "rate", 44_100, "block", 128, "a.codec", "pcm:hop=480")
+    assert answer(client, "restart").kind == "done"
+    until(client, lambda: client.state == PLAYING and client.rate == 44_100)
+    assert (client.session.pid, client.session.port) == (pid, port)
+    until(client, lambda: (client.values["rate"], client.values["block"]) == (44_100, 128))
+    assert client.values["a.codec"] == "pcm:hop=480"
+    assert client.values["gain"] == -12.0
+    client.send("/verdigris/restart", "a.codec", "nothing-of-the-kind")
+    refused = answer(client, "restart")
+    assert refused.kind == "fail"
+    assert "nothing-of-the-kind" in refused.args[1]
+    until(client, lambda: client.state == PLAYING)
+    assert client.rate == 44_100
+    heard(client, 0.2)
+    assert client.rings
+    now = client.rings.now
+    a, sounded = (client.rings.read(name, now - 4000, 4000) for name in ("a", "heard"))
+    np.testing.assert_allclose(sounded, a * 10 ** (-12 / 20), atol=1e-5)
+    assert np.abs(a).max() > 0.01
+
+
+def test_a_session_ends_when_it_is_asked_to(client: Client) -> None:
+    playing(client)
+    client.quit_engine()
+    events = until(client, lambda: client.state == GONE)
+    events += until(client, lambda: not client._programs._running)
+    assert ("engine",) in [event.args[:1] for event in events if event.kind == "done"]
+
+
+POLLING = "import time; from realtime.client import Client; c = Client()\nwhile True: c.poll(); time.sleep(1 / 30)"
+
+
+def test_a_client_that_polls_and_is_killed_changes_no_sample(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    live = [sys.executable, "-m", "realtime.cli", "live", "--driver", "clock", "--seconds", "4", "--osc", "0"]
+    live += ["--a", "opus:24", "--b", "opus:24", "--monitor", "delta", "--latency", "9600"]
+    takes = []
+    for name in ("alone", "watched"):
+        engine = subprocess.Popen([*live, "--record", str(tmp_path / name)], stdout=subprocess.DEVNULL)
+        if name == "watched":
+            watcher = subprocess.Popen([sys.executable, "-c", POLLING])
+            client, deadline = Client(frames=False), time.monotonic() + PATIENCE_S
+            while not (client.rings and client.rings.now > 48_000) and time.monotonic() < deadline:
+                client.poll()
+                time.sleep(0.01)
+            watcher.kill()
+            watcher.wait()
+            client.close()
+        assert engine.wait(PATIENCE_S) == 0
+        takes.append(read(tmp_path / name / "monitor.wav"))
+    np.testing.assert_array_equal(takes[0], takes[1])
+
+
+def test_an_engine_that_is_killed_is_gone_within_a_second_and_another_one_is_taken_up(client: Client) -> None:
+    first = playing(client)
     assert client.session
     assert client.session.pid == first
     os.kill(first, signal.SIGKILL)
     killed = time.monotonic()
     until(client, lambda: client.state == GONE)
     assert time.monotonic() - killed < 1.0
-    second = client.start_engine(*flags)
-    until(client, lambda: client.state == PLAYING)
+    second = playing(client)
     assert client.session.pid == second

@@ -14,7 +14,7 @@ def test_every_default_is_allowed_and_every_row_says_what_is() -> None:
         assert row.parse(row.default) == row.default
         assert row.allowed
         assert row.help
-        assert row.when in ("block", "frame", "load", "restart")
+        assert row.when in ("block", "frame", "load", "session", "restart")
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ class FileDriver(LoopDriver):
         block: int | str,
         *,
         limit: int | None = None,
-        after_block: Callable[[int], None] = lambda taken: None,
+        after_block: Callable[[int], object] = lambda taken: None,
     ) -> None:
         """`after_block` gets the input samples so far, in the driver's thread, before the ring can wrap."""
         super().__init__(host, source, block, limit=limit)

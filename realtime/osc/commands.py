@@ -127,6 +127,19 @@ def _morph(server: OscServer, client: Client, args: tuple[Any, ...]) -> None:
     server.change(client, [(name, (value,)) for name, value in values.items() if server.engine.values[name] != value])
 
 
+def _restart(server: OscServer, client: Client, args: tuple[Any, ...]) -> None:
+    if len(args) % 2:
+        raise ParameterError("names and values do not pair up. Pass name value name value ..., or nothing.")
+    rows = {name: row for name, row in PARAMETERS.items() if row.when in ("restart", "load")}
+    pairs = zip(args[::2], args[1::2], strict=True)
+    changed = {name: rows[name].parse(value) for name, value in pairs if _text((name,), "parameter", rows)}
+    server.order([client], "restart", (changed,))
+
+
+def _quit(server: OscServer, client: Client, args: tuple[Any, ...]) -> None:
+    server.order([client], "quit")
+
+
 def _name(args: tuple[Any, ...]) -> str:
     if len(args) != 1 or len(str(args[0])) > 100:
         raise ParameterError("a snapshot has one name. Pass a name or a number.")
@@ -194,6 +207,14 @@ COMMANDS = {
         Command("/verdigris/snapshot/recall", "name", "set all parameters to what was kept, at once", _recall),
         Command("/verdigris/morph/corners", "a b c d", "four snapshots: at 0 0, 1 0, 0 1 and 1 1", _corners),
         Command("/verdigris/morph", "x y", "go between them; what is no number is that of the nearest", _morph),
+        Command(
+            "/verdigris/restart",
+            "name value ...",
+            "end the stream, faded, and begin another with these parameters, of those that wait for load or restart, "
+            "changed; clients stay. Done when it plays; where it cannot be had, the one before is begun again",
+            _restart,
+        ),
+        Command("/verdigris/quit", "", "end the stream, faded, and the program", _quit),
         Command("/verdigris/dump", "level", "1 prints every message that comes in on the console, 0 ends it", _dump),
         Command("/verdigris/clear", "", "forget what is scheduled; answers /verdigris/cleared count", _clear),
     )

@@ -21,6 +21,7 @@ from realtime.timeline import SLOTS
 
 UNANSWERED = 10_000  # tickets that may wait for an answer
 Tell = Callable[..., None]  # (client, address, *arguments)
+Give = Callable[[Sequence[Client], str, tuple[Any, ...]], None]  # (clients, what, arguments)
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def read_edits(target: Target, args: Sequence[Any], client: Client) -> list[Edit
     """What a message with arguments asks of a target; ParameterError if it may not be."""
     row = target.parameter
     if row.when == "restart":
-        raise ParameterError(f"{row.name} is fixed while a stream runs. Start again with --{row.name} {args[0]}.")
+        raise ParameterError(f"{row.name} is fixed while a stream runs. Send /verdigris/restart {row.name} {args[0]}.")
     if row.local:
         raise ParameterError(f"{row.name} runs code of yours. Start with --set {row.name}=VALUE.")
     items = [item for arg in args for item in (arg if isinstance(arg, list | tuple) else [arg])]
@@ -97,9 +98,10 @@ def _whole(row: Parameter, items: list[Any], place: int) -> int:
 class Control:
     """The engine as OSC sees it. One thread."""
 
-    def __init__(self, engine: Engine, clock: SampleClock, tell: Tell) -> None:
+    def __init__(self, engine: Engine, clock: SampleClock, tell: Tell, order: Give) -> None:
+        """`order` has a live session do things, and clients told of it."""
         self.engine, self.counts = engine, Counts()
-        self._clock, self._tell = clock, tell
+        self._clock, self._tell, self._order = clock, tell, order
         self._pending: dict[tuple[str, int | None], _Pending] = {}
         self._tickets: dict[int, _Ticket] = {}
         self._last_ticket = 0
@@ -130,6 +132,9 @@ class Control:
             if isinstance(value, dict):
                 value = tuple(value.get(i, old) for i, old in enumerate(self.engine.values[name]))
             self.counts.applied += 1
+            if waiting.parameter.when == "session":
+                self._order(waiting.clients, name, (value,))
+                continue
             ticket = self._ticket(name, waiting.clients, at is not None)
             if waiting.parameter.when == "load":
                 codec, path = split_path(value)

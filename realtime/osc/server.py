@@ -10,9 +10,11 @@ import collections
 import threading
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from realtime.engine import Engine
+from realtime.orders import Order, Orders
 from realtime.osc import commands
 from realtime.osc.addresses import Space
 from realtime.osc.clients import Client, Clients
@@ -40,6 +42,15 @@ FAR_APPLIES_S = 0.2
 Entry = tuple[Client, Sequence[Edit] | Message, int]  # who, what, input sample
 
 
+@dataclass(frozen=True)
+class _Answer:
+    """From another thread, to a client."""
+
+    client: Client
+    address: str
+    args: tuple[Any, ...]
+
+
 class OscServer:
     """OscError from the constructor if the port cannot be had. `start` and `stop` from one thread; `step` by hand."""
 
@@ -51,40 +62,62 @@ class OscServer:
         *,
         device: str = "",
         facts: Callable[[], Mapping[str, Any]] = dict,
+        orders: Orders | None = None,
         say: Callable[[str], None] = lambda line: None,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        """`facts`: the driver's; `say` gets lines for the console; `wall`: what timetags are compared with, Unix s."""
-        self.engine, self.device, self.facts, self.dump = engine, device, facts, 0
-        self._say, self._wall = say, wall
+        """`facts`: the driver's; `orders` go to the session that plays here; `say` gets lines for the console.
+
+        `wall` is what timetags are compared with, Unix seconds.
+        """
+        self.device, self.facts, self.dump = device, facts, 0
+        self._say, self._wall, self._orders = say, wall, orders
         self._transport = Transport(host, port)
         self.port = self._transport.port
         if self._transport.tcp_problem:
             say(self._transport.tcp_problem)
-        self._clock = SampleClock(engine.timeline)
-        self.schedule: Schedule[Entry] = Schedule()
         self._clients = Clients()
         self._space = Space(PARAMETERS)
         self.snapshots, self.listing = Snapshots(), Listing()
-        self.control = Control(engine, self._clock, self.tell)
-        self.streams = Streams(engine, self._clients, self.tell, device)
         self._events: collections.deque[object] = collections.deque()
-        engine.listen(self._events.append)
         self._received = self._bad = self._errors = self._late = 0
         self._stopping = False
-        self._thread = threading.Thread(target=self._run, name="verdigris-osc", daemon=True)
+        self._thread: threading.Thread | None = None
+        self._bind(engine)
+
+    def _bind(self, engine: Engine) -> None:
+        self.engine = engine
+        self._clock = SampleClock(engine.timeline)
         self._early = min(engine.timeline[Field.MAX_BLOCK], round(EARLY_S * self._clock.rate))
+        self.schedule: Schedule[Entry] = Schedule()
+        self.control = Control(engine, self._clock, self.tell, self.order)
+        self.streams = Streams(engine, self._clients, self.tell, self.device)
+        engine.listen(self._events.append)
+
+    def attach(self, engine: Engine) -> None:
+        """Go on with another stream; clients and their subscriptions stay, what was scheduled is forgotten."""
+        running = self._thread is not None
+        self._pause()
+        self._bind(engine)
+        if running:
+            self.start()
 
     def start(self) -> None:
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="verdigris-osc", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
         """End the thread and let go of the port."""
+        self._pause()
+        self._transport.close()
+
+    def _pause(self) -> None:
         self._stopping = True
         self._transport.wake()
-        if self._thread.is_alive():
+        if self._thread:
             self._thread.join()
-        self._transport.close()
+            self._thread = None
 
     def _run(self) -> None:
         while not self._stopping:
@@ -110,6 +143,8 @@ class OscServer:
         now = time.monotonic()
         while self._events:
             event = self._events.popleft()
+            if isinstance(event, _Answer):
+                self.tell(event.client, event.address, *event.args)
             self.control.hear(event)
             self.streams.hear(event, now)
         for client, cards in self.listing.done(self.facts()):
@@ -134,6 +169,16 @@ class OscServer:
     def change(self, client: Client, wanted: Sequence[tuple[str, Sequence[Any]]]) -> None:
         """Set parameters by name at once, all or, with ParameterError, none."""
         self.control.submit([edit for name, args in wanted for edit in self._edits(client, name, args)])
+
+    def order(self, clients: Sequence[Client], what: str, args: tuple[Any, ...] = ()) -> None:
+        """Have the session do it, and these clients told /verdigris/done or /verdigris/fail."""
+        if self._orders is None:
+            raise ParameterError(f"{what} is for a live session, and there is none here. Start verdigris live.")
+
+        def answer(word: str, text: str) -> None:
+            self._events.extend(_Answer(client, f"/verdigris/{word}", (what, text)) for client in clients)
+
+        self._orders.give(Order(what, args, answer))
 
     def counts(self) -> dict[str, int]:
         """What became of everything so far."""

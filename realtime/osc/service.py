@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from realtime.engine import Engine
+from realtime.orders import Orders
 from realtime.osc.announce import Announcement
 from realtime.osc.query_server import QueryServer
 from realtime.osc.server import OscServer
@@ -24,18 +25,19 @@ class OscService:
         device: str,
         facts: Callable[[], Mapping[str, Any]],
         say: Callable[[str], None],
+        orders: Orders | None = None,
     ) -> None:
         """As of OscServer. OscError if there is no port at all."""
         try:
-            self.osc = OscServer(engine, port, device=device, facts=facts, say=say)
+            self.osc = OscServer(engine, port, device=device, facts=facts, orders=orders, say=say)
         except OscError as error:
             say(str(error))
-            self.osc = OscServer(engine, 0, device=device, facts=facts, say=say)
+            self.osc = OscServer(engine, 0, device=device, facts=facts, orders=orders, say=say)
         self.query: QueryServer | None = None
         self._announcement: Announcement | None = None
         for query_port in (self.osc.port + 1, 0):  # the next one, else any
             with contextlib.suppress(OSError, OverflowError):
-                self.query = QueryServer(lambda: engine.values, self.osc.port, query_port)
+                self.query = QueryServer(lambda: self.osc.engine.values, self.osc.port, query_port)
                 break
         self.osc.start()
         said = f"OSC on port {self.osc.port} of this machine (UDP and TCP)"
@@ -45,6 +47,11 @@ class OscService:
             with contextlib.suppress(OSError):  # no network to announce it on
                 self._announcement = Announcement(self.osc.port, self.query.port)
         say(said)
+
+    def attach(self, engine: Engine, device: str) -> None:
+        """Go on with another stream."""
+        self.osc.device = device
+        self.osc.attach(engine)
 
     def stop(self) -> None:
         if self._announcement:

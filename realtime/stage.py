@@ -1,0 +1,190 @@
+"""One stream of a live session, from its first block to its last, and everything beside it that is not audio.
+
+What is asked of the session meanwhile (orders.py) is done here, some 20 times a second, between two looks at the rest.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from realtime.console import View
+from realtime.engine import Engine
+from realtime.load import Load
+from realtime.match import Match
+from realtime.orders import Order, Orders
+from realtime.report import make_report, write_report
+from realtime.session import Session
+from realtime.takes import Take
+from realtime.timeline import Field
+from realtime.wholefile import FileError
+
+POLL_S = 0.05
+
+
+class Stage:
+    """Run once, from the session's thread."""
+
+    def __init__(self, session: Session, engine: Engine, orders: Orders) -> None:
+        self.session, self.engine = session, engine
+        self.again: Order | None = None  # of the restart that ended it
+        self._orders = orders
+        self._quit = False
+        self._take: Take | None = None
+        self._ending: list[tuple[Take, Order]] = []  # takes that go on for L
+        self._do: dict[str, Callable[[Order], None]] = {
+            "record": self._record,
+            "record.directory": self._keep,
+            "restart": self._restart,
+            "quit": self._end,
+        }
+
+    def run(
+        self, stopping: threading.Event, serve: Callable[[View], None], announce: Callable[[], None]
+    ) -> dict[str, Any]:
+        """Play until it ends, or `stopping`; the report. `serve` before the first block, `announce` after it."""
+        session, engine = self.session, self.engine
+        for remark in engine.remarks:
+            print(remark)
+        if engine.warm_up_load >= 1.0:
+            print(
+                f"these codecs take {engine.warm_up_load:.2f} × real time here: holes are certain. "
+                "Pass fewer steps, a smaller codec, or use a GPU."
+            )
+        with contextlib.ExitStack() as at_end:
+            view = View(engine, session.length)
+            at_end.callback(view.close)
+            view.monitor = engine.values["monitor"]
+            if session.card:
+                view.say(str(session.card.found))
+            serve(view)
+            if session.record:
+                self._begin_take(session.record)
+            first = self._take
+            self._obey()  # what was asked for at the start is from the first sample on
+            self._driver = session.open_driver(engine, self._poll_takes)
+            load = Load(engine)
+            try:
+                self._driver.start()
+                announce()
+            except BaseException:
+                self._finish_takes(0)
+                raise
+            try:
+                self._watch(view, load, stopping)
+            finally:  # also when the terminal is gone
+                self._driver.stop()
+                engine.stop()
+                self._finish_takes(self._driver.taken)
+                report = self._report(load, first)
+        if self._driver.error:
+            raise self._driver.error
+        if first and first.error:
+            raise first.error
+        return report
+
+    def _watch(self, view: View, load: Load, stopping: threading.Event) -> None:
+        """Until the stream ends."""
+        session, engine, driver = self.session, self.engine, self._driver
+        schedule = sorted(session.schedule, key=lambda entry: entry[0])
+        match = Match(engine)
+        while driver.running and not stopping.is_set() and not self._quit and not self.again:
+            played = engine.timeline.load(Field.PLAYED_END) / session.settings.rate
+            while schedule and schedule[0][0] <= played:
+                _, name, value = schedule.pop(0)
+                engine.set(name, value)
+            self._obey()
+            view.monitor = engine.values["monitor"]
+            for message in (engine.watch(), driver.watch(), load.poll()):
+                if message:
+                    view.say(message)
+            if not session.settings.offline:  # there the driver's own thread does it, and there is nobody to hear it
+                match.poll()
+                for message in self._poll_takes(driver.taken):
+                    view.say(message)
+            view.update()
+            driver.join(POLL_S)
+        if self._quit or self.again:
+            engine.fade_out()
+
+    def _report(self, load: Load, recording: Take | None) -> dict[str, Any]:
+        session = self.session
+        report = make_report(self.engine, self._driver.taken)
+        report["headroom_samples"] = load.lowest_headroom
+        report["steps_down"] = load.steps_down
+        if recording:
+            report["recording"] = str(recording.directory)
+        if session.card:
+            report["device"] = facts = session.card.facts
+            report["device_latency_samples"] = facts["device_latency_samples"]
+        if session.report:
+            write_report(session.report, report)
+        return report
+
+    def _obey(self) -> None:
+        """Do what has been asked."""
+        for order in self._orders.take():
+            try:
+                self._do[order.what](order)
+            except FileError as error:
+                order.fail(error)
+
+    def _keep(self, order: Order) -> None:
+        self.engine.values[order.what] = order.args[0]
+        order.done(order.args[0])
+
+    def _restart(self, order: Order) -> None:
+        if self.session.reopen is None:
+            order.fail("this session cannot be begun again. Start another.")
+        else:
+            self.again = order
+
+    def _end(self, order: Order) -> None:
+        self._quit = True
+        order.done()
+
+    def _record(self, order: Order) -> None:
+        if order.args[0] and not self._take:
+            self._begin_take(Path(self.engine.values["record.directory"]))
+        elif not order.args[0] and self._take:
+            self._take.end(self.engine.timeline.load(Field.DRY_END))
+            self._ending.append((self._take, order))
+            self._take, self.engine.values["record"] = None, False
+            return
+        order.done(self._take.directory.absolute() if self._take else "")
+
+    def _begin_take(self, directory: Path) -> None:
+        self._take = Take(self.engine, directory, self.engine.timeline.load(Field.DRY_END))
+        self.engine.values |= {"record": True, "record.directory": str(directory)}
+
+    def _poll_takes(self, taken: int) -> list[str]:
+        """Write what is new; what to say of it."""
+        said = []
+        for take in [self._take] if self._take else []:
+            failed_before = take.error
+            take.poll(taken)
+            if take.error and not failed_before:
+                said.append(f"recording stopped: {take.error}")
+        for take, order in list(self._ending):
+            take.poll(taken)
+            if take.over:
+                self._ending.remove((take, order))
+                self._finish_take(take, order, taken)
+        return said
+
+    def _finish_takes(self, taken: int) -> None:
+        """The stream is over: what is there of them is all."""
+        if self._take:
+            self._ending.append((self._take, Order("record")))
+        for take, order in self._ending:
+            self._finish_take(take, order, taken)
+
+    def _finish_take(self, take: Take, order: Order, taken: int) -> None:
+        take.finish(taken)
+        if take.error:
+            order.fail(take.error)
+        else:
+            order.done(take.directory.absolute())
