@@ -27,6 +27,7 @@ from models.hub import find_official
 from models.network import CoDiCodecNetwork
 from models.official import from_official
 from models.placement import place
+from models.sliding import slid
 
 FORMAT = "verdigris-codicodec-1"
 WEIGHTS = Path(__file__).parent / "weights"
@@ -46,8 +47,10 @@ def load_codec(name: str, precision: str | None = None, device: str | None = Non
 
     "nano" is bundled; "codicodec" a local file, else the Hub's; "codicodec:random" of that size with random weights.
     Computes in float32 on the best device unless told otherwise (see `models.placement`); `reason` of the codec says
-    where and why. CodecError if there is no such codec or its file is not sound.
+    where and why. A name that ends in ":slide=H" slides by H columns from frame to frame (`models.sliding`).
+    CodecError if there is no such codec or its file is not sound.
     """
+    name, slides, slide = name.partition(":slide=")
     if name == "codicodec:random":
         config = replace(CoDiCodecConfig.official(), name=name)
         network = CoDiCodecNetwork(config).randomise(0)
@@ -64,7 +67,8 @@ def load_codec(name: str, precision: str | None = None, device: str | None = Non
         raise CodecError(
             f'codec "{name}" is unknown; give one of {NAMES}, or the path of a .safetensors or .pt checkpoint.'
         )
-    return CoDiCodec(network, place(network, device, precision))
+    codec = CoDiCodec(network, place(network, device, precision))
+    return slid(codec, slide) if slides else codec
 
 
 def read(path: Path) -> CoDiCodecNetwork:

@@ -9,14 +9,16 @@ to the FSQ grid gives Frame.tokens. Generative models are trained on `to_public(
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from models.codec import Audio, CodecError, Controls, Decoder, Frame
-from models.config import spec_of
+from models.config import CoDiCodecConfig, spec_of
 from models.decoding import Conditions, Progress
 from models.network import CoDiCodecNetwork
 from models.placement import use_threads
@@ -28,6 +30,11 @@ PATHS = ("continuous", "discrete")
 DEFAULT_STEPS = {"autoregressive": 2, "parallel": 4}
 
 
+def slides(config: CoDiCodecConfig) -> list[int]:
+    """Columns that a frame may slide by."""
+    return [h for h in range(1, config.columns + 1) if config.columns % h == 0]
+
+
 class CoDiCodec:
     """Weights, shared by all the encoders and decoders it opens; those run on one thread at a time.
 
@@ -35,12 +42,21 @@ class CoDiCodec:
     another. `reason` says where it computes and why, for whoever starts it to print.
     """
 
-    def __init__(self, network: CoDiCodecNetwork, reason: str = "") -> None:
+    def __init__(self, network: CoDiCodecNetwork, reason: str = "", slide: int | None = None) -> None:
+        """`slide`: columns from one frame to the next, a divisor of the frame's, which is what it is if not given."""
         config = network.config
         self.network = network.eval().requires_grad_(False)
         self.reason = reason
+        self.config = config
         self.config_hash = config.digest()
         self.spec = spec_of(config)
+        if slide is not None:
+            if slide not in slides(config):
+                raise CodecError(
+                    f"slide={slide} not possible with {config.name}; give one of {slides(config)}, or auto."
+                )
+            self.spec = replace(self.spec, name=f"{config.name}:slide={slide}", hop=slide * config.stft_hop)
+            self.config_hash = hashlib.sha256(self.config_hash + slide.to_bytes(4, "little")).digest()
         self._spectral = Spectral(config)
         self._conditions = Conditions(network)
 
@@ -74,6 +90,7 @@ class CoDiCodec:
         """
         if path not in PATHS:
             raise CodecError(f'path "{path}" not offered by {self.spec.name} {PATHS}.')
+        self._takes_whole_files()
         codes = encode_file(self.network, self._spectral, as_stereo(audio), progress)
         return (self.network.fsq.tokens(codes) if path == "discrete" else codes).cpu().numpy()
 
@@ -91,6 +108,7 @@ class CoDiCodec:
 
         `generator` is a CPU generator or a seed. `context_noise` is of the autoregressive mode.
         """
+        self._takes_whole_files()
         if mode not in DEFAULT_STEPS:
             raise CodecError(f'mode "{mode}" not known; give one of {tuple(DEFAULT_STEPS)}.')
         steps = DEFAULT_STEPS[mode] if steps is None else steps
@@ -102,6 +120,10 @@ class CoDiCodec:
             generator = torch.Generator().manual_seed(generator)
         given = self._codes(np.asarray(codes))
         return decode_file(self._conditions, self._spectral, given, mode, steps, context_noise, generator, progress)
+
+    def _takes_whole_files(self) -> None:
+        if self.spec.hop != self.network.config.hop:
+            raise CodecError(f"{self.spec.name} only streams. For whole files at once leave out slide=.")
 
     def _codes(self, given: npt.NDArray) -> torch.Tensor:
         spec, kind = self.spec, given.dtype.kind

@@ -64,13 +64,15 @@ class Task:
     steps: int
     context_noise: float  # 0 ... 1 of the noise schedule
     generator: torch.Generator  # on the CPU
+    begun: Tensor | None = None  # [1, 4, bins, n < columns]: its first columns, where they are decoded already
 
 
 def advance(conditions: Conditions, tasks: Sequence[Task]) -> list[Past]:
     """Decode one frame of each of several streams as one batch. All have a past or none, and as many steps.
 
     The left half (the past, noised) is the same in every step and never sees the right half: it is computed once, and
-    of it only keys and values.
+    of it only keys and values. What is begun is put back after every step and noised with the rest, so that the new
+    columns are made to go on from it; it is of one length in all tasks.
     """
     network, config = conditions.network, conditions.network.config
     steps = tasks[0].steps
@@ -82,7 +84,10 @@ def advance(conditions: Conditions, tasks: Sequence[Task]) -> list[Past]:
     def draw() -> list[Tensor]:
         return [_noise(config, config.columns, task.generator).to(network.device) for task in tasks]
 
+    begun = torch.cat([t.begun for t in tasks if t.begun is not None]) if tasks[0].begun is not None else None
     x = config.sigma_max * torch.cat(draw())
+    if begun is not None:
+        x[..., : begun.shape[-1]] += begun
     kept = None
     if pasts:
         sigmas = [noise_level(task.context_noise, config) for task in tasks]
@@ -98,6 +103,8 @@ def advance(conditions: Conditions, tasks: Sequence[Task]) -> list[Past]:
             estimate, _ = network.denoise_left(x, condition, features)
         else:
             estimate = network.denoise_right(x, condition, features, kept)
+        if begun is not None:
+            estimate[..., : begun.shape[-1]] = begun
         x = renoise(estimate, next_level, torch.cat(draw()), config)
     return [Past(estimate[i : i + 1], features.item(i)) for i in range(len(tasks))]
 

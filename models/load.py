@@ -1,7 +1,8 @@
 """Codecs by name: "pcm", "opus:24", "pcm:hop=1024,lookahead=64".
 
-A name is a family, and after the first colon what that family makes of it. A family's module is imported when one of
-its codecs is asked for: who plays Opus never pays for torch.
+A name is a family, and after the first colon what that family makes of it; a network's may end in ":slide=2"
+(`models.sliding`). A family's module is imported when one of its codecs is asked for: who plays Opus never pays for
+torch.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def load(name: str, *, rate: int | None = None, precision: str | None = None) ->
     `rate` is the rate, in Hz, that the caller runs at: a codec that can run at it does, others keep the one in their
     spec. `precision` is for networks; float32 unless given. CodecError if there is no such codec.
     """
-    if Path(name).suffix in CHECKPOINTS:
+    if Path(name.partition(":slide=")[0]).suffix in CHECKPOINTS:
         return _network(name, precision)
     family, _, rest = name.partition(":")
     if family not in FAMILIES:

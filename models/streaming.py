@@ -6,11 +6,20 @@
 
 So the decoder's output lags the input by the overlap (`CodecSpec.lookahead`), and a stream is, sample for sample, the
 whole file with `lookahead` zeros before it. Each object belongs to one thread.
+
+Where the spec's hop is shorter than a frame, it slides: a frame is the last `columns` columns, of which all but the h
+of the hop were in the frame before, and only those h are new. For h = 2 of 8 columns:
+
+    decoded so far        ...[ left half: context, noised ][a b c d e f]
+    frame i                                                [a b c d e f g h]      g h: the hop, decoded and given out
+
+The left half's codes are those of frame i - columns / h. Before there is one, a frame is decoded alone.
 """
 
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Sequence
 
 import numpy as np
@@ -18,8 +27,9 @@ import torch
 from torch import Tensor
 
 from models.codec import Audio, CodecError, CodecSpec, Controls, Frame
+from models.config import SPECTRAL_CHANNELS
 from models.decoding import Conditions, Past, Task, advance
-from models.network import CoDiCodecNetwork
+from models.network import CoDiCodecNetwork, Features
 from models.spectral import Spectral
 
 MAX_STEPS = 8
@@ -33,17 +43,18 @@ class StreamEncoder:
         self.reset()
 
     def reset(self) -> None:
-        self._carried = torch.zeros(self._spec.channels, self._spectral.overlap)
+        carried = self._network.config.hop - self._spec.hop + self._spectral.overlap
+        self._carried = torch.zeros(self._spec.channels, carried)
         self._index = 0
 
     @torch.inference_mode()
     def encode(self, chunk: Audio) -> Frame:
-        """Encode the last overlap and this hop, float32 [2, hop]; both token and latent are given on either path."""
+        """Encode what is carried and this hop, float32 [2, hop]; both token and latent are given on either path."""
         if chunk.shape != (self._spec.channels, self._spec.hop):
             wanted = [self._spec.channels, self._spec.hop]
             raise CodecError(f"chunk has shape {list(chunk.shape)}; {self._spec.name} takes {wanted}.")
         samples = torch.cat([self._carried, torch.from_numpy(np.ascontiguousarray(chunk, np.float32))], dim=-1)
-        self._carried = samples[:, -self._spectral.overlap :].clone()
+        self._carried = samples[:, self._spec.hop :].clone()
         codes = self._network.encode(self._spectral.analyse(samples[None]).to(self._network.device))
         tokens = self._network.fsq.tokens(codes)
         bits = self._spec.tokens * math.log2(self._spec.cardinality)
@@ -76,7 +87,11 @@ class StreamDecoder:
         self._path = path
 
     def reset(self) -> None:
-        self._past: Past | None = None
+        config = self._conditions.network.config
+        new = self._spec.hop // config.stft_hop
+        shape = (1, SPECTRAL_CHANNELS, config.bins, 2 * config.columns - new)
+        self._decoded = torch.zeros(shape, device=self._conditions.network.device)
+        self._features: deque[Features] = deque(maxlen=config.columns // new)  # of the frames that led here
         self._tail: Tensor | None = None
         self._seed: int | None = None
 
@@ -97,7 +112,11 @@ class StreamDecoder:
         if controls.seed != self._seed:
             self._generator.manual_seed(controls.seed)
             self._seed = controls.seed
-        return Task(codes[None], self._past, controls.steps, controls.context_noise, self._generator)
+        columns = self._conditions.network.config.columns
+        left, begun = self._decoded[..., :columns], self._decoded[..., columns:]
+        past = Past(left, self._features[0]) if len(self._features) == self._features.maxlen else None
+        slides = begun if begun.shape[-1] else None
+        return Task(codes[None], past, controls.steps, controls.context_noise, self._generator, slides)
 
     def _codes(self, frame: Frame) -> Tensor:
         spec, network = self._spec, self._conditions.network
@@ -117,15 +136,17 @@ class StreamDecoder:
             )
         return torch.from_numpy(latent.astype(np.float32)).to(network.device)
 
-    def _finish(self, past: Past) -> Audio:
-        self._past = past
-        samples, self._tail = self._spectral.synthesise(past.spectrum.cpu(), self._tail)
+    def _finish(self, frame: Past) -> Audio:
+        new = frame.spectrum[..., -(self._spec.hop // self._conditions.network.config.stft_hop) :]
+        self._decoded = torch.cat([self._decoded[..., new.shape[-1] :], new], dim=-1)
+        self._features.append(frame.features)
+        samples, self._tail = self._spectral.synthesise(new.cpu(), self._tail)
         return samples[0].clamp(-1, 1).numpy()
 
 
 @torch.inference_mode()
 def decode_together(work: Sequence[tuple[StreamDecoder, Frame, Controls]]) -> list[Audio]:
-    """One frame of each decoder, those alike (steps; first frame or not) as one batch. All are of one codec.
+    """One frame of each decoder, those alike (steps; with a past or not) as one batch. All are of one codec.
 
     Values are those of separate decodes up to the rounding of batched arithmetic (about 1e-6).
     """

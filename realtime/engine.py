@@ -18,7 +18,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -81,6 +81,7 @@ class Engine:
         ready = self._launch().wait_ready()
         settings = self.settings
         self.playing: tuple[Playing, ...] = ready.playing
+        self._request = _settled(self._request, ready.playing)
         self.warm_up_load, self.remarks = ready.load, ready.remarks
         self.plan = latency.plan(
             ready.needs,
@@ -318,6 +319,7 @@ class Engine:
             old.release()
             self._drain(old)
         # what was set while it loaded
+        request = _settled(request, ready.playing)
         self._request = replace(request, controls=self._request.controls, limiter=self._request.limiter)
         self._link, self._attach_pending, self.playing = link, False, ready.playing
         self.hop = ready.needs[0].hop
@@ -409,3 +411,9 @@ class Engine:
 def _joined(codec: tuple[str, str | None]) -> str:
     """CODEC[:PATH] as it is typed."""
     return ":".join(part for part in codec if part)
+
+
+def _settled(request: Request, playing: Sequence[Playing]) -> Request:
+    """With what a codec chose for itself written out (slide=auto): the next worker is to choose the same."""
+    chosen = {p.slot: p.spec.name.rpartition(":")[2] for p in playing}
+    return replace(request, slots=tuple((s, c.replace("slide=auto", chosen[s]), p) for s, c, p in request.slots))

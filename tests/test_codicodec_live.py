@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,12 @@ import torch
 
 from benchmarks.latency import lag
 from models import checkpoint
-from models.config import CoDiCodecConfig
+from models.config import CoDiCodecConfig, spec_of
 from models.network import CoDiCodecNetwork
 from models.official import to_official
 from realtime.cli import main
+from realtime.engine import _settled
+from realtime.service import Playing, Request
 from tests.lockstep import noise
 
 RATE = 48_000
@@ -54,6 +57,31 @@ def test_both_paths_of_one_codec_play_at_once_and_differ(weights: str, clip: str
     assert (report["codec_a"], report["codec_b"]) == ("tiny:continuous", "tiny:discrete")
     assert report["bitrate_b"] < report["bitrate_a"]
     assert lag(read(tmp_path / "monitor.wav"), given) == report["latency_samples"]
+
+
+def test_sliding_is_planned_played_and_billed_by_its_own_hop(weights: str, clip: str, tmp_path: Path) -> None:
+    whole = live(weights, clip, tmp_path, "--monitor", "dry")
+    slides = live(f"{weights}:slide=2", clip, tmp_path, "--monitor", "dry")
+    assert slides["codec_a"] == "tiny:slide=2:continuous"
+    assert slides["latency_terms"]["hop"] == whole["latency_terms"]["hop"] // 4 == 2 * 128
+    assert slides["latency_terms"]["lookahead"] == whole["latency_terms"]["lookahead"]
+    assert slides["bitrate_b"] == pytest.approx(4 * whole["bitrate_b"], rel=0.05)
+    assert lag(read(tmp_path / "monitor.wav"), read(tmp_path / "input.wav")) == slides["latency_samples"]
+    tape = tmp_path / "b.tape"
+    assert main(["play", str(tape), str(tmp_path / "again.wav"), "--codec", f"{weights}:slide=2"]) == 0
+    assert main(["play", str(tape), str(tmp_path / "other.wav"), "--codec", weights]) == 1
+    played, recorded = read(tmp_path / "again.wav"), read(tmp_path / "b.wav")
+    length = min(len(played), len(recorded))
+    assert np.abs(played[:length] - recorded[:length]).max() < 1e-6
+
+
+def test_a_worker_that_follows_another_slides_as_that_one_chose() -> None:
+    request = Request(((0, "nano:slide=auto", None), (1, "opus:6", None)), RATE)
+    spec = replace(spec_of(CoDiCodecConfig.tiny()), name="nano:slide=4")
+    settled = _settled(
+        request, [Playing(0, spec.name, "continuous", spec, b""), Playing(1, "opus", "discrete", spec, b"")]
+    )
+    assert settled.slots == ((0, "nano:slide=4", None), (1, "opus:6", None))
 
 
 @pytest.mark.slow

@@ -130,7 +130,10 @@ def runs_of(names: Sequence[str], only: str | None) -> list[Run]:
     runs: list[Run] = []
     for name in names:
         network = name.partition(":")[0] not in ("opus", "aac", "mp3", "pcm", "vorbis")
-        runs += [Run(name, *mode) for mode in NETWORK] if network else [Run(name, "discrete")]
+        modes = [
+            mode for mode in NETWORK if mode[1] == "autoregressive" or ":slide=" not in name
+        ]  # sliding is streaming
+        runs += [Run(name, *mode) for mode in modes] if network else [Run(name, "discrete")]
     kept = only.split(";") if only else [""]
     return [run for run in runs if any(run.name.startswith(part.strip()) for part in kept)]
 
