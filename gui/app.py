@@ -8,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from PySide6.QtCore import QTimer
+from PySide6.QtCore import QTimer, qInstallMessageHandler
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication
 
@@ -59,20 +59,21 @@ def run(screenshot: Path | None = None, *, demo: bool = False) -> None:
 
     def start() -> None:
         if window.client.state == ABSENT:
-            window.wishes.start(DEMO if demo else None)
+            window.wishes.start(*(DEMO if demo else ()))
 
     QTimer.singleShot(300, start)
     app.exec()
 
 
 def _photograph(path: Path, demo: bool) -> None:
+    qInstallMessageHandler(lambda kind, context, message: None)  # what an offscreen screen cannot do is no news
     app = application(SIZE)
     window = Window(Client(), Store())
     window.polish()
     window.resize(*SIZE)
     window.show()
     window.start()
-    window.wishes.start(DEMO if demo else None)
+    window.wishes.start(*(DEMO if demo else ()))
     photographer = Photographer(window, path)
     app.exec()
     if photographer.error:

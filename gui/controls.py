@@ -160,6 +160,7 @@ class Controls(QWidget):
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setVerticalSpacing(2)
+        grid.setHorizontalSpacing(10)
         grid.setColumnStretch(1, 1)
         for line, (name, label) in enumerate(rows):
             control = Control(PARAMETERS[name], label)

@@ -15,6 +15,7 @@ from gui.tokenuse import TokenUse
 from realtime.client import Client, Rings
 
 USE_S = 0.25  # between two looks at how tokens are used
+STANDING_S = 0.7
 MOST_S = 1.0  # of sound read at once
 
 
@@ -35,6 +36,8 @@ class Follower:
         self.note_of_use = ""
         self.starving = False
         self._fed = 0
+        self._half = False
+        self._moved = (0, 0.0)  # what was heard last, and when that was another
         self._analysis: SpectrumAnalysis | None = None
         self._seen = self._use_due = 0.0
 
@@ -71,8 +74,15 @@ class Follower:
             self._use_due = now + USE_S
             self.note_of_use = self.scope.frames[self.scope.slot].show_use(self.use)
 
+    @property
+    def standing(self) -> bool:
+        """Whether nothing has been played for a while: a card that is gone plays nothing."""
+        return time.monotonic() - self._moved[1] > STANDING_S
+
     def _sound(self, rings: Rings) -> None:
         now = rings.now
+        if now != self._moved[0]:
+            self._moved = (now, time.monotonic())
         start = max(self._fed, rings.oldest, now - int(MOST_S * rings.rate))
         if now <= start:
             return
@@ -86,7 +96,8 @@ class Follower:
         self.meters.show_levels(levels)
         if self._analysis and not self.scope.frozen and not self.scope.blind:
             history, size = self.scope.history, self._analysis.size
-            if history.end >= size:
+            self._half = not self._half  # it is smooth: every other tick will do
+            if self._half and history.end >= size:
                 wet = "b" if self.scope.shown == "b" else "a"
                 dry, wet_sound = (history.read(name, history.end - size, size) for name in ("dry", wet))
                 seen, self._seen = self._seen, time.monotonic()

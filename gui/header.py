@@ -119,14 +119,14 @@ class Header(QWidget):
         """Sizes, once the font is known."""
         em = theme.em(self)
         for widget in (self.run, self.device, *self.codecs.values()):
-            widget.setMinimumHeight(round(2.2 * em))
+            widget.setFixedHeight(round(2.3 * em))
         self.run.setMinimumWidth(7 * em)
 
     def show_state(self, state: str, words: str, running: bool) -> None:
         """What the engine is doing, in a few words where it is not simply playing."""
         self.run.setText("■  Stop" if running else "▶  Start")
         self.state.setText(words)
-        self.state.setObjectName("bad" if state == "gone" else "muted")
+        self.state.setObjectName("bad" if state in ("gone", "standing") else "muted")
         self.state.style().unpolish(self.state)
         self.state.style().polish(self.state)
 

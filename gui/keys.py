@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QAbstractButton, QApplication, QPushButton, QWidge
 
 HELP = (
     ("1 2 3 4", "hear dry, A, B, Δ"),
+    ("G", "hear the ghost, A less B"),
     ("Space", "swap A and B"),
     ("Esc", "mute"),
     ("L", "level match"),

@@ -1,4 +1,4 @@
-"""What is fixed while a stream runs: sound cards, rate, block, what is played, codecs of the next start."""
+"""What is fixed while a stream runs: sound cards, rate, block, latency, and a file in place of the input."""
 
 from __future__ import annotations
 
@@ -7,17 +7,16 @@ from typing import Any
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QComboBox, QFileDialog, QGridLayout, QLabel, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
-DRIVERS = ("automatic", "sound card", "clock (no sound card)")
-FLAGS = {"sound card": "device", "clock (no sound card)": "clock"}
+DRIVERS = {"automatic": "", "sound card": "device", "clock (no sound card)": "clock"}
 RATES = ("the card's", "44100", "48000", "88200", "96000")
 BLOCKS = ("automatic", "32", "64", "128", "256", "512", "1024")
 DEFAULT = "default"
 
 
 class SetupPage(QWidget):
-    """`start_wanted` with the flags of `verdigris live`; `devices_wanted` when the list of cards is to be made anew."""
+    """`start_wanted` with parameters and their values; `devices_wanted` when the list of cards is to be made anew."""
 
-    start_wanted = Signal(list)
+    start_wanted = Signal(dict)
     devices_wanted = Signal()
 
     def __init__(self) -> None:
@@ -25,7 +24,7 @@ class SetupPage(QWidget):
         self.driver, self.input, self.output = QComboBox(), QComboBox(), QComboBox()
         self.rate, self.block = QComboBox(), QComboBox()
         self.latency, self.file = QLineEdit(), QLineEdit()
-        self.driver.addItems(DRIVERS)
+        self.driver.addItems(list(DRIVERS))
         self.rate.addItems(RATES)
         self.block.addItems(BLOCKS)
         for combo in (self.input, self.output):
@@ -38,7 +37,7 @@ class SetupPage(QWidget):
         browse.setAccessibleName("choose an audio file to play")
         browse.clicked.connect(self._browse)
         again.clicked.connect(self.devices_wanted)
-        start.clicked.connect(lambda: self.start_wanted.emit(self.flags()))
+        start.clicked.connect(lambda: self.start_wanted.emit(self.wanted()))
         grid = QGridLayout()
         grid.setColumnStretch(1, 1)
         rows: tuple[tuple[str, QWidget, str], ...] = (
@@ -56,7 +55,7 @@ class SetupPage(QWidget):
             widget.setAccessibleName(what)
             widget.setToolTip(what[0].upper() + what[1:])
         grid.addWidget(browse, len(rows) - 1, 2)
-        self.remark = QLabel("A running engine is stopped first, and everything starts anew.")
+        self.remark = QLabel("What plays is faded out, and begins anew with these.")
         self.remark.setObjectName("muted")
         self.remark.setWordWrap(True)
         layout = QVBoxLayout(self)
@@ -67,23 +66,16 @@ class SetupPage(QWidget):
         layout.addWidget(self.remark)
         layout.addStretch(1)
 
-    def flags(self) -> list[str]:
-        """Of `verdigris live`."""
-        flags = []
-        if driver := FLAGS.get(self.driver.currentText()):
-            flags += ["--driver", driver]
-        for name, combo in (("input", self.input), ("output", self.output)):
-            if driver != "clock" and combo.currentText() not in ("", DEFAULT):
-                flags += [f"--{name}-device", combo.currentText()]
-        if self.rate.currentText().isdecimal():
-            flags += ["--rate", self.rate.currentText()]
-        if self.block.currentText().isdecimal():
-            flags += ["--block", self.block.currentText()]
-        if self.latency.text().strip():
-            flags += ["--latency", self.latency.text().strip()]
-        if self.file.text().strip():
-            flags += ["--input", self.file.text().strip()]
-        return flags
+    def wanted(self) -> dict[str, str]:
+        """Parameters of a stream that begins, as far as they are chosen; `input` is a file."""
+        wanted = {"driver": DRIVERS[self.driver.currentText()]}
+        if wanted["driver"] != "clock":
+            wanted |= {
+                f"device.{kind}": _chosen(combo) for kind, combo in (("input", self.input), ("output", self.output))
+            }
+        wanted |= {"rate": _number(self.rate.currentText()), "block": _number(self.block.currentText())}
+        wanted |= {"latency": _number(self.latency.text()), "input": self.file.text().strip()}
+        return {name: text for name, text in wanted.items() if text}
 
     def list_devices(self, found: Any) -> None:
         """As `verdigris devices --json` lists them."""
@@ -118,3 +110,11 @@ def names(found: Any, kind: str) -> list[str]:
     """Of the cards that have inputs, or outputs."""
     cards = found if isinstance(found, list) else found.get("devices", []) if isinstance(found, dict) else []
     return [str(card["name"]) for card in cards if isinstance(card, dict) and card.get(kind, 0)]
+
+
+def _chosen(combo: QComboBox) -> str:
+    return "" if combo.currentText() == DEFAULT else combo.currentText().strip()
+
+
+def _number(text: str) -> str:
+    return text.strip() if text.strip().isdecimal() else ""

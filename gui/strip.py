@@ -7,9 +7,15 @@ from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QPushButton, QS
 
 from gui import theme
 
-LABELS = {"dry": "1  DRY", "a": "2  A", "b": "3  B", "delta": "4  Δ  dry − A"}
-BLIND_LABELS = {"dry": "1", "a": "2", "b": "3", "delta": "4"}
-HEARD = {"dry": "the input, delayed to align", "a": "slot A", "b": "slot B", "delta": "dry less A, sample by sample"}
+LABELS = {"dry": "1  DRY", "a": "2  A", "b": "3  B", "delta": "4  Δ  dry − A", "ghost": "G  A − B"}
+BLIND_LABELS = {"dry": "1", "a": "2", "b": "3", "delta": "4", "ghost": "G"}
+HEARD = {
+    "dry": "the input, delayed to align",
+    "a": "slot A",
+    "b": "slot B",
+    "delta": "dry less A, sample by sample",
+    "ghost": "A less B: with two seeds of one codec, what it makes up",
+}
 
 
 class Strip(QWidget):
@@ -26,13 +32,13 @@ class Strip(QWidget):
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.caption)
-        for number, (path, label) in enumerate(LABELS.items(), 1):
+        for path, label in LABELS.items():
             button = QPushButton(label)
             button.setCheckable(True)
             button.setProperty("path", path)
             button.setProperty("address", "/verdigris/monitor/path")
             button.setAccessibleName(f"hear {HEARD[path]}")
-            button.setToolTip(f"Hear {HEARD[path]} ({number})\n/verdigris/monitor/path {path}")
+            button.setToolTip(f"Hear {HEARD[path]} ({label[0]})\n/verdigris/monitor/path {path}")
             button.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
             button.clicked.connect(lambda _=False, path=path: self.monitored.emit(path))
             self._group.addButton(button)
@@ -66,6 +72,7 @@ class Strip(QWidget):
         em = theme.em(self)
         for button in self.paths.values():
             button.setMinimumSize(9 * em, round(2.9 * em))
+        self.paths["ghost"].setMinimumWidth(6 * em)
         for button in (self.mute, self.match, self.blind, self.freeze, self.record):
             button.setMinimumHeight(round(2.9 * em))
 
@@ -74,8 +81,17 @@ class Strip(QWidget):
         if path in self.paths and not self.paths[path].isChecked():
             self.paths[path].setChecked(True)
 
-    def set_available(self, paths: set[str]) -> None:
-        """Paths that there are."""
+    def show_match(self, mode: str, gains: dict[str, float]) -> None:
+        """Whether levels are matched, and by how much each slot is raised."""
+        self.match.setChecked(mode != "off")
+        told = "  ".join(f"{theme.NAMES[slot]} {gain:+.1f}" for slot, gain in gains.items())
+        text = "◐ Level match" if mode == "off" or self._blind else f"◐ {told} dB"
+        if self.match.text() != text:
+            self.match.setText(text)
+
+    def set_available(self, slots: set[str]) -> None:
+        """What can be heard with these slots."""
+        paths = {"dry", *slots} | ({"delta"} if "a" in slots else set()) | ({"ghost"} if len(slots) == 2 else set())
         for path, button in self.paths.items():
             button.setEnabled(path in paths)
 
@@ -89,4 +105,5 @@ class Strip(QWidget):
             button.setProperty("path", "blind" if blind else path)
             button.style().unpolish(button)
             button.style().polish(button)
-        self.paths["delta"].setVisible(not blind)
+        for path in ("delta", "ghost"):
+            self.paths[path].setVisible(not blind)

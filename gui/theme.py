@@ -85,7 +85,7 @@ def style_sheet(scale: float) -> str:
         f'QPushButton[path="{name}"] {{ color: {hue}; border-color: {hue}; font-weight: bold; }}'
         f'QPushButton[path="{name}"]:checked {{ background: {hue}; color: {BACKGROUND}; border-color: {hue}; }}'
         f'QPushButton[path="{name}"]:focus {{ border: {px(2)} solid {TEXT}; }}'
-        for name, hue in {**PATHS, "blind": BLIND}.items()
+        for name, hue in {**PATHS, "ghost": MUTED, "blind": BLIND}.items()
     )
     return f"""
     QWidget {{ background: {BACKGROUND}; color: {TEXT}; }}
@@ -118,7 +118,10 @@ def style_sheet(scale: float) -> str:
     QComboBox QAbstractItemView {{ background: {PANEL}; border: 1px solid {LINE}; }}
     QComboBox QLineEdit, QFrame#panel QComboBox QLineEdit, QComboBox QLineEdit:focus {{ border: 0; padding: 0;
         background: transparent; }}
-    QComboBox::drop-down {{ border: 0; width: {px(16)}; }}
+    QComboBox::drop-down {{ border: 0; width: {px(18)}; }}
+    QComboBox::down-arrow {{ image: none; width: 0; height: 0; margin-right: {px(6)};
+        border-left: {px(4)} solid transparent; border-right: {px(4)} solid transparent;
+        border-top: {px(5)} solid {MUTED}; }}
     QSlider {{ min-height: {px(18)}; }}
     QSlider::groove:horizontal {{ background: {SUNKEN}; height: {px(3)}; }}
     QSlider::sub-page:horizontal {{ background: {MUTED}; height: {px(3)}; }}

@@ -36,6 +36,7 @@ STATES = {
     WARMING: "warming up: nothing to be heard until the first latency is over",
     GONE: "engine gone · reconnecting",
     PLAYING: "",
+    "standing": "no device: nothing is played, waiting for the card",
 }
 
 
@@ -57,6 +58,7 @@ class Window(QMainWindow):
         self._state = ""
         self._said, self._said_until = "", 0.0
         self._late = False
+        self.drawn = 0  # pictures since the start
         self._lay_out()
         self._connect()
         self._timer = QTimer(self)
@@ -99,10 +101,12 @@ class Window(QMainWindow):
         layout.addWidget(across, 1)
         layout.addWidget(self.strip)
         self.setCentralWidget(body)
+        body.setFocus()
 
     def _connect(self) -> None:
         wishes, strip, header = self.wishes, self.strip, self.header
         strip.monitored.connect(self.hear)
+        strip.record.clicked.connect(lambda: wishes.toggle("record"))
         strip.mute.clicked.connect(lambda: wishes.toggle("mute"))
         strip.match.clicked.connect(self.toggle_match)
         strip.freeze.toggled.connect(lambda on: setattr(self.scope, "frozen", on))
@@ -119,18 +123,20 @@ class Window(QMainWindow):
         self.morph.sent.connect(wishes.send)
         self.morph.preset_saved.connect(self._save_preset)
         self.morph.preset_chosen.connect(wishes.load_preset)
-        self.setup.start_wanted.connect(wishes.start)
+        self.setup.start_wanted.connect(wishes.begin)
         self.setup.devices_wanted.connect(lambda: self.client.ask("devices"))
         self.scope.shown_changed.connect(self._show_titles)
         keys.bind(
             self,
             {
                 **{str(n): partial(self.hear, path) for n, path in enumerate(theme.PATHS, 1)},
+                "G": partial(self.hear, "ghost"),
                 "Space": self.press_space,
                 "Esc": lambda: wishes.toggle("mute"),
                 "L": self.toggle_match,
                 "B": self.strip.blind.toggle,
                 "F": self.strip.freeze.toggle,
+                "R": lambda: wishes.toggle("record"),
                 "D": self.toggle_drawer,
                 "Ctrl+Return": wishes.run_or_stop,
                 "Ctrl+Z": wishes.undo,
@@ -227,11 +233,13 @@ class Window(QMainWindow):
         begun = time.monotonic()
         for event in self.client.poll():
             self._hear(event)
-        if self.client.state != self._state:
-            self._show_state()
+        state = "standing" if self.client.state == PLAYING and self.follower.standing else self.client.state
+        if state != self._state:
+            self._show_state(state)
         if not self._late:
             self.follower.step(self.client.state in (WARMING, PLAYING))
             self._show_numbers()
+            self.drawn += 1
         self._late = not self._late and time.monotonic() - begun > INTERVAL_MS / 1000
 
     def _hear(self, event: Event) -> None:
@@ -239,6 +247,7 @@ class Window(QMainWindow):
             "stream": self.follower.begin,
             "facts": self._facts,
             "value": lambda name, value: self._show_values(),
+            "done": lambda what, text="", *rest: self._done(str(what), str(text)),
             "fail": lambda what, why="", *rest: self.say(f"{what}: {why}", 8.0),
             "error": lambda address, reason, remedy="", *rest: self.say(f"{reason} {remedy}", 8.0),
             "answer": lambda command, data: self.setup.list_devices(data) if command == "devices" else None,
@@ -246,10 +255,14 @@ class Window(QMainWindow):
         if event.kind in act:
             act[event.kind](*event.args)
 
+    def _done(self, what: str, text: str) -> None:
+        if what == "record" and text:
+            self.say(f"recording to {text}" if self.client.values["record"] else f"recorded in {text}", 8.0)
+
     def _facts(self, what: str) -> None:
         if what == "codec":
             self.follower.set_codecs()
-            self.strip.set_available({"dry", *self.client.codecs} | ({"delta"} if "a" in self.client.codecs else set()))
+            self.strip.set_available(set(self.client.codecs))
             self._show_titles()
         elif what == "latency":
             self.header.show_latency(self.client.latency)
@@ -260,15 +273,15 @@ class Window(QMainWindow):
         values = self.client.values
         self.strip.show_path(values["monitor"])
         self.strip.mute.setChecked(bool(values["mute"]))
-        self.strip.match.setChecked(values["match"] != "off")
+        self.strip.record.setChecked(bool(values["record"]))
+        self.strip.show_match(values["match"], {slot: values[f"{slot}.match"] for slot in self.client.codecs})
         self.slots.show_values(values)
         self.bends.show_values(values)
 
-    def _show_state(self) -> None:
-        before, state = self._state, self.client.state
-        self._state = state
-        self.header.show_state(state, STATES[state], state in (LOADING, WARMING, PLAYING))
-        self.scope.dim(state == GONE)
+    def _show_state(self, state: str) -> None:
+        before, self._state = self._state, state
+        self.header.show_state(state, STATES[state], state not in (ABSENT, GONE))
+        self.scope.dim(state in (GONE, "standing"))
         self.scope.say(STATES[state] if state in (ABSENT, LOADING) else "")
         if state in (PLAYING, WARMING):
             self._show_values()

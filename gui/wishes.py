@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from gui.store import Store
 from gui.undo import Undo
-from realtime.client import ABSENT, GONE, Client
+from realtime.client import ABSENT, GONE, PLAYING, Client
 from realtime.params import PARAMETERS, ParameterError
 
 Say = Callable[[str], None]
+FLAGS = {  # of `verdigris live`, for parameters that are fixed while a stream runs
+    "driver": "--driver",
+    "device.input": "--input-device",
+    "device.output": "--output-device",
+    **{name: f"--{name}" for name in ("rate", "block", "latency", "input")},
+}
 
 
 class Wishes:
@@ -21,7 +27,7 @@ class Wishes:
         self.undone = Undo(self._set)
         self.flags: list[str] = []  # of the engine that is started
         self.ours = False  # whether we started it
-        self.again = False  # whether another is to be started when this one has ended
+        self._again = False  # whether another is to be started when this one has ended
 
     def hear(self, path: str) -> None:
         """Dry, a, b, delta or ghost."""
@@ -67,16 +73,23 @@ class Wishes:
         """A command."""
         self.client.send(address, *args)
 
-    def start(self, flags: Sequence[str] | None = None) -> None:
-        """An engine with these flags, or those of the last; one that runs is stopped first."""
-        if flags is not None:
-            self.flags = list(flags)
+    def begin(self, wanted: Mapping[str, str]) -> None:
+        """A stream with these parameters: in the engine that runs, if it can be had there, else in another one."""
+        self.flags = [part for name, value in wanted.items() for part in (FLAGS[name], value)]
+        if self.client.state == PLAYING and "input" not in wanted:
+            self._say("beginning again …")
+            self.client.send("/verdigris/restart", *(part for pair in wanted.items() for part in pair))
+        else:
+            self.start()
+
+    def start(self, *flags: str) -> None:
+        """An engine, with these flags before those that are remembered; one that runs is ended first."""
         if self.client.state in (ABSENT, GONE):
-            self.client.start_engine(*self.flags)
+            self.client.start_engine(*flags, *self.flags)
             self.ours = True
             self._say("starting the engine …")
         else:
-            self.again = True
+            self._again = True
             self.client.quit_engine()
 
     def run_or_stop(self) -> None:
@@ -89,15 +102,18 @@ class Wishes:
 
     def ended(self) -> None:
         """The engine is gone; if that was for another one, start it."""
-        if self.again:
-            self.again = False
+        if self._again:
+            self._again = False
             self.start()
 
     def play_file(self, path: str) -> None:
         """Through both codecs."""
-        flags = [flag for i, flag in enumerate(self.flags) if "--input" not in (flag, *self.flags[max(0, i - 1) : i])]
+        while "--input" in self.flags:
+            at = self.flags.index("--input")
+            del self.flags[at : at + 2]
+        self.flags += ["--input", path]
         self._say(f"playing {path}")
-        self.start([*flags, "--input", path])
+        self.start()
 
     def save_preset(self, name: str) -> None:
         """All that can change while a stream runs, under a name."""

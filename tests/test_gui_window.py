@@ -202,6 +202,18 @@ def test_every_state_is_drawn(window: Window, client: FakeClient):
     assert all((a != b).any() for i, a in enumerate(pictures) for b in pictures[:i])
 
 
+def test_a_stream_that_stands_still_is_no_device(window: Window, client: FakeClient):
+    play(window, client)
+    window.follower._moved = (window.follower._moved[0], 0.0)
+    window.tick()
+    assert "no device" in window.header.state.text()
+    assert client.rings
+    client.rings.now += 480
+    window.tick()
+    window.tick()
+    assert window.header.state.text() == ""
+
+
 def test_blind_hides_names_colours_and_pictures(window: Window, client: FakeClient):
     play(window, client)
     press(window, Qt.Key.Key_B)
@@ -235,7 +247,7 @@ def test_the_large_button_starts_and_stops(window: Window, client: FakeClient):
     assert client.quits == 1
 
 
-def test_setup_becomes_the_flags_of_live(window: Window, client: FakeClient):
+def test_setup_becomes_a_restart_or_the_flags_of_live(window: Window, client: FakeClient):
     play(window, client)
     QTest.mouseClick(window.header.device, Qt.MouseButton.LeftButton)
     assert client.asked == ["devices"]
@@ -245,12 +257,22 @@ def test_setup_becomes_the_flags_of_live(window: Window, client: FakeClient):
     assert window.setup.output.count() == 1
     window.setup.restore({"driver": "sound card", "input": "Scarlett", "block": "64", "latency": "9000"})
     flags = ["--driver", "device", "--input-device", "Scarlett", "--block", "64", "--latency", "9000"]
-    assert window.setup.flags() == flags
-    window.wishes.start(window.setup.flags())
-    assert client.quits == 1
+    window.wishes.begin(window.setup.wanted())
+    pairs = ("driver", "device", "device.input", "Scarlett", "block", "64", "latency", "9000")
+    assert client.sent[-1] == ("/verdigris/restart", pairs)
     client.state = GONE
     window.tick()
+    window.wishes.run_or_stop()
     assert client.started == [tuple(flags)]
+
+
+def test_a_file_is_played_by_another_engine_once_the_one_that_runs_has_ended(window: Window, client: FakeClient):
+    play(window, client)
+    window.wishes.play_file("song.flac")
+    assert (client.quits, client.started) == (1, [])
+    client.state = GONE
+    window.tick()
+    assert client.started == [("--input", "song.flac")]
 
 
 def test_a_file_that_is_dropped_is_played(window: Window, client: FakeClient, tmp_path: Path):

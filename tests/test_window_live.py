@@ -1,0 +1,162 @@
+"""The window beside a live engine, worked by real clicks and keys, each checked in the engine and in its recording."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from realtime.client import GONE
+from tests.window_rig import Screen, Watcher, screen_at
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+RATE = 48_000
+
+
+@pytest.fixture
+def screen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Screen]:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    with screen_at(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def watcher(screen: Screen) -> Iterator[Watcher]:
+    made = Watcher(screen)
+    yield made
+    made.client.close()
+
+
+def read(path: Path) -> np.ndarray:
+    """[T, C]"""
+    samples: np.ndarray = soundfile.read(path, dtype="float32")[0]
+    return samples
+
+
+def find(part: np.ndarray, whole: np.ndarray) -> int:
+    """Where a stretch of sound begins in another; it is there exactly."""
+    places = np.flatnonzero(whole[: len(whole) - len(part), 0] == part[0, 0])
+    (found,) = [place for place in places if (whole[place : place + len(part)] == part).all()]
+    return int(found)
+
+
+CODEC = "codec of slot {}, and its path after a colon"
+
+
+def test_clicks_and_keys_are_heard(screen: Screen, watcher: Watcher, tmp_path: Path) -> None:
+    client = watcher.client
+    take = f"record.directory={tmp_path / 'take'}"
+    screen.engine("--a", "opus:6", "--b", "opus:24", "--latency", "48000", "--set", take)
+    watcher.playing()
+    screen.window()
+    watcher.until(lambda: "opus:6" in screen.report()["codecs"]["a"])
+    screen.click("record input, A, B and what is heard (R)")
+    watcher.until(lambda: client.values["record"])
+    watcher.hear(client.latency.ms / 1000)  # what is heard until then came in before it
+    spans = []
+
+    screen.key("1")
+    spans.append(watcher.span("dry"))
+    screen.click("hear slot B")
+    spans.append(watcher.span("b"))
+    screen.key("4")
+    spans.append(watcher.span("delta"))
+    screen.click("hear slot A")
+    spans.append(watcher.span("a"))
+    screen.key("space")
+    spans.append(watcher.span("b"))
+    screen.type_over(CODEC.format("B"), "pcm")
+    watcher.until(lambda: client.codecs["b"].name.startswith("pcm"))
+    watcher.hear(1.5)  # until it has taken over
+    lossless = watcher.span("b")
+    assert client.rings
+    then = client.rings.now
+    mark = client.rings.read("dry", then - 256, 256).T
+    screen.click("hear slot A")  # so that no line of text has the keyboard
+    screen.key("r")
+    watcher.until(lambda: not client.values["record"])
+    watcher.hear(client.latency.ms / 1000 + 0.5)  # a take goes on until all of it has been heard
+
+    for path, rate in (("continuous", 24.0), ("discrete", 5.2)):
+        screen.type_over(CODEC.format("A"), f"nano:{path}")
+        watcher.until(lambda: "a" in client.codecs and client.codecs["a"].path == path)  # noqa: B023
+        watcher.until(lambda: abs(client.telemetry.bitrate[0] - rate) < 0.5)  # noqa: B023
+
+    dry, a, b, monitor = (read(tmp_path / "take" / f"{name}.wav") for name in ("input", "a", "b", "monitor"))
+    start = then - 256 - find(mark, dry)  # input sample of the take's first
+    paths = {"dry": dry, "a": a, "b": b, "delta": dry - a}
+    for path, first, last in spans:
+        was = monitor[first - start : last - start]
+        delayed = slice(first - client.latency.samples - start, last - client.latency.samples - start)
+        np.testing.assert_allclose(was, paths[path][delayed], atol=1e-6, err_msg=path)
+        assert np.abs(was).max() > 1e-3, path
+    delayed = slice(*(sample - client.latency.samples - start for sample in lossless[1:]))
+    np.testing.assert_array_equal(b[delayed], dry[delayed])  # pcm loses nothing
+    delayed = slice(*(sample - client.latency.samples - start for sample in spans[1][1:]))
+    assert np.abs(b[delayed] - dry[delayed]).max() > 1e-3  # as Opus did
+
+
+def test_a_window_that_is_killed_changes_no_sample(screen: Screen, tmp_path: Path) -> None:
+    flags = ("--a", "opus:24", "--b", "pcm", "--monitor", "delta", "--latency", "9600", "--seconds", "6")
+    takes = []
+    for name in ("alone", "watched"):
+        engine = screen.engine(*flags, "--record", str(tmp_path / name))
+        if name == "watched":
+            window = screen.window()
+            screen.until(lambda: screen.report()["pictures"] > 20)
+            window.send_signal(signal.SIGKILL)
+        assert engine.wait(60) == 0
+        takes.append(read(tmp_path / name / "monitor.wav"))
+    np.testing.assert_array_equal(takes[0], takes[1])
+
+
+def test_an_engine_that_is_killed_is_said_within_a_second_and_followed_when_it_is_back(
+    screen: Screen, watcher: Watcher
+) -> None:
+    engine = screen.engine("--a", "pcm", "--b", "off")
+    watcher.playing()
+    screen.window()
+    screen.until(lambda: screen.report()["state"] == "" and "pcm" in screen.report()["codecs"]["a"])
+    os.kill(engine.pid, signal.SIGKILL)
+    killed = time.time()
+    screen.until(lambda: "reconnecting" in screen.report()["state"])
+    assert screen.report()["at"] - killed < 1.0 + 0.3  # its own second, and what the report is late
+    watcher.until(lambda: watcher.client.state == GONE)
+    screen.engine("--a", "opus:6", "--b", "off")
+    screen.until(lambda: screen.report()["state"] == "" and "opus:6" in screen.report()["codecs"]["a"])
+
+
+def test_thirty_pictures_a_second_cost_less_than_a_fifth_of_a_core(screen: Screen, watcher: Watcher) -> None:
+    screen.engine("--a", "opus:6", "--b", "opus:24")
+    watcher.playing()
+    screen.window()
+    watcher.hear(4.0)
+    before, after = screen.report(), {}
+    watcher.hear(6.0)
+    after = screen.report()
+    seconds = after["at"] - before["at"]
+    pictures, cost = (after[name] - before[name] for name in ("pictures", "cpu"))
+    print(f"{pictures / seconds:.1f} pictures a second at {cost / seconds:.1%} of a core")
+    assert pictures / seconds > 20  # 30 where nothing else runs
+    assert cost / seconds < 0.20
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(900)
+def test_ten_minutes_need_no_more_memory_than_one(screen: Screen, watcher: Watcher) -> None:
+    minutes = float(os.environ.get("VERDIGRIS_SOAK_MINUTES", "10"))
+    screen.engine("--a", "opus:6", "--b", "opus:24")
+    watcher.playing()
+    screen.window()
+    watcher.hear(60.0)
+    early = screen.report()["rss"]
+    watcher.hear(60.0 * (minutes - 1))
+    late = screen.report()["rss"]
+    print(f"{early / 2**20:.1f} MiB after one minute, {late / 2**20:.1f} MiB after {minutes:g}")
+    assert late - early < 4 * 2**20
