@@ -32,8 +32,13 @@ class Capture:
 
     def loop(self) -> dict[str, npt.NDArray[np.float32]]:
         """The latest samples that all of dry and the slots have: [C, n] each, sample by sample of the same input."""
-        end = min(tail.position for tail in self._tails.values())
+        end = self.end
         newest = max(tail.position for tail in self._tails.values())
         start = max(0, newest - self._size)  # what lies before has been written over where a tail is ahead
         slots = np.arange(start, max(start, end)) % self._size
         return {name: kept[:, slots] for name, kept in self._kept.items()}
+
+    @property
+    def end(self) -> int:
+        """The input sample before which the loop ends."""
+        return min(tail.position for tail in self._tails.values())

@@ -25,6 +25,8 @@ from realtime.limiter import Limiter
 from realtime.news import Change
 from realtime.resample import Resampler
 
+LOCK_STEP = 69_069  # a multiplier of linear congruential generators: neighbouring seeds share no frame's
+
 
 class Outlet:
     """One slot of a lane: its decoder and the way back to the device's rate."""
@@ -33,6 +35,7 @@ class Outlet:
         spec = codec.spec
         self.slot, self.path = slot, path
         self.controls = Controls()
+        self.lock = 0  # frames after which the decoding noise repeats; 0: never
         self.bends = Chain(codec, slot, path, self._say)
         self.troubles: list[str] = []  # its owner empties it
         self.decoder: Decoder = codec.open_decoder(path)
@@ -82,8 +85,16 @@ class Outlet:
             self.limiter.on = bool(value)
         elif name.startswith("bend."):
             self.bends.set(name.removeprefix("bend."), value)
+        elif name == "lock":
+            self.lock = int(value)  # type: ignore[call-overload]
         else:
             self.controls = replace(self.controls, **{name: value})  # type: ignore[arg-type]
+
+    def locked(self, controls: Controls, frame: int) -> Controls:
+        """With a seed of this frame's own, the same each time a loop comes round."""
+        if not self.lock:
+            return controls
+        return replace(controls, seed=(controls.seed * LOCK_STEP + frame % self.lock + 1) % 2**31)
 
     def count_bits(self) -> None:
         """A frame has been decoded."""
@@ -201,7 +212,7 @@ class Lane:
         for number, outlet in enumerate(self.outlets):
             other = before[1 - number] if len(before) == 2 else None
             outlet.frame, controls = outlet.bends.bend(frame, outlet.controls, other)
-            work.append((outlet.decoder, outlet.frame, controls))
+            work.append((outlet.decoder, outlet.frame, outlet.locked(controls, self.frames)))
         wet = self.codec.decode_together(work)
         self.codec_seconds += time.perf_counter() - started
         self.frames += 1

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import tempfile
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from models.codec import CodecError
@@ -20,6 +22,7 @@ from realtime.recorder import recording_directory
 from realtime.session import Reopen, Session
 from realtime.sessions import LOADING, PLAYING, SessionFile
 from realtime.signals import stop_event
+from realtime.sources import CAPTURE, INPUT
 from realtime.stage import Stage
 from realtime.timeline import TimelineError
 from realtime.wholefile import FileError, WholeFile
@@ -55,6 +58,7 @@ class _Live:
         self._engines: list[Engine] = []  # the one that plays, after the one that played until its clients have moved
         if session.osc is not None:
             self._file = at_end.enter_context(contextlib.closing(SessionFile(session.driver, session.codecs)))
+        self._place = Path(at_end.enter_context(tempfile.TemporaryDirectory(prefix="verdigris-")))
         at_end.callback(self._close)
 
     def run(self) -> dict[str, Any]:
@@ -62,7 +66,7 @@ class _Live:
         self._begin(self._session)
         while True:
             with stop_event() as stopping:
-                stage = Stage(self._session, self._engines[-1], self._orders)
+                stage = Stage(self._session, self._engines[-1], self._orders, self._place)
                 report = stage.run(stopping, self._serve, self._announce)
             if stage.again is None:
                 return report
@@ -117,6 +121,8 @@ class _Live:
             if PARAMETERS[name].when in ("block", "frame") and value != engine.values[name]:
                 engine.set(name, value)
         engine.values["record.directory"] = before.values["record.directory"]
+        if before.values["source"] not in (INPUT, CAPTURE):
+            self._orders.give(Order("source", (before.values["source"],), self._report_failure))
 
     def _serve(self, view: View) -> None:
         """OSC, from the first stream on, if it is wanted; its clients go on with this one."""

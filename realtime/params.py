@@ -41,6 +41,15 @@ def _slot(slot: str, codec: str) -> tuple[Parameter, ...]:
             clamp=True,
         ),
         Parameter(f"{slot}.seed", int, 0, "frame", f"seed of slot {name}'s decoding noise", 0, 2**31 - 1),
+        Parameter(
+            f"{slot}.lock",
+            int,
+            0,
+            "frame",
+            f"frames after which slot {name}'s decoding noise repeats; 0: never",
+            0,
+            2**20,
+        ),
         *bend_params.rows(slot),
     )
 
@@ -80,6 +89,13 @@ PARAMETERS: dict[str, Parameter] = {
             "takes",
             "session",
             "where takes go; the first in it, then take-2, take-3 ... of it",
+        ),
+        Parameter(
+            "source",
+            str,
+            "input",
+            "session",
+            "what is played: input, or a file of sound or a tape, over and over in place of the input",
         ),
         Parameter("limiter", bool, True, "frame", "keep wet below full scale"),
         Parameter("adapt", bool, False, "block", "step down by itself when compute is short, and up again"),

@@ -11,7 +11,8 @@ from realtime.audiofile import Reader
 from realtime.drivers.clock import ClockDriver
 from realtime.drivers.device import DeviceDriver
 from realtime.drivers.file import FileDriver
-from realtime.drivers.loop import LoopDriver, Source
+from realtime.drivers.loop import LoopDriver
+from realtime.drivers.switch import Source
 from realtime.engine import Engine, Settings
 
 Driver = LoopDriver | DeviceDriver

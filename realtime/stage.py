@@ -18,6 +18,7 @@ from realtime.match import Match
 from realtime.orders import Order, Orders
 from realtime.report import make_report, write_report
 from realtime.session import Session
+from realtime.sources import Sources
 from realtime.takes import Take
 from realtime.timeline import Field
 from realtime.wholefile import FileError
@@ -28,7 +29,9 @@ POLL_S = 0.05
 class Stage:
     """Run once, from the session's thread."""
 
-    def __init__(self, session: Session, engine: Engine, orders: Orders) -> None:
+    def __init__(self, session: Session, engine: Engine, orders: Orders, place: Path) -> None:
+        """`place` is a directory for what is made meanwhile."""
+        self._place = place
         self.session, self.engine = session, engine
         self.again: Order | None = None  # of the restart that ended it
         self._orders = orders
@@ -38,6 +41,8 @@ class Stage:
         self._do: dict[str, Callable[[Order], None]] = {
             "record": self._record,
             "record.directory": self._keep,
+            "source": lambda order: self._sources.source(order),
+            "capture": lambda order: self._sources.capture(order),
             "restart": self._restart,
             "quit": self._end,
         }
@@ -64,8 +69,9 @@ class Stage:
             if session.record:
                 self._begin_take(session.record)
             first = self._take
-            self._obey()  # what was asked for at the start is from the first sample on
             self._driver = session.open_driver(engine, self._poll_takes)
+            self._sources = Sources(engine, self._driver, self._place)
+            self._obey()  # what was asked for at the start is from the first sample on
             load = Load(engine)
             try:
                 self._driver.start()
@@ -103,6 +109,7 @@ class Stage:
                     view.say(message)
             if not session.settings.offline:  # there the driver's own thread does it, and there is nobody to hear it
                 match.poll()
+                self._sources.poll()
                 for message in self._poll_takes(driver.taken):
                     view.say(message)
             view.update()

@@ -14,7 +14,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from realtime.cli import main
 from realtime.client import GONE, PLAYING, Client, Event
+from tests.lockstep import noise
 
 pytestmark = pytest.mark.slow
 PATIENCE_S = 60.0
@@ -91,6 +93,61 @@ def test_takes_are_recorded_while_it_plays_and_none_over_another(client: Client,
         assert np.abs(a).max() > 0.01
     np.testing.assert_array_equal(read(tmp_path / "rec" / "a.wav"), kept[0]["a"])
     until(client, lambda: not client.values["record"])
+
+
+def test_a_file_takes_the_place_of_the_input_and_gives_it_back(client: Client, tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "level.wav", np.full((48_000, 2), 0.25, np.float32), 48_000, subtype="FLOAT")
+    playing(client)
+    rings = client.rings
+    assert rings
+    begun = rings.now
+    client.set("source", str(tmp_path / "level.wav"))
+    assert answer(client, "source") == Event("done", ("source", str(tmp_path / "level.wav")))
+    heard(client, 0.8)
+    np.testing.assert_array_equal(rings.read("heard", rings.now - 2000, 2000), np.float32(0.25))
+    client.set("source", "input")
+    assert answer(client, "source").kind == "done"
+    heard(client, 0.3)
+    assert np.ptp(rings.read("dry", rings.now - 2000, 2000)) > 0
+    assert rings.now - begun < 10 * client.rate
+    client.set("source", str(tmp_path / "nothing.wav"))
+    assert "cannot be read" in answer(client, "source").args[1]
+    assert client.misses == dict.fromkeys(client.misses, 0) | {"xrun": client.misses["xrun"]}
+
+
+def test_what_was_just_heard_is_played_over_and_over(client: Client) -> None:
+    playing(client, "--latency", "4800")
+    heard(client, 0.7)
+    client.send("/verdigris/capture", 0.25)
+    done = answer(client, "capture")
+    assert done.kind == "done"
+    length = round(float(done.args[1]) * client.rate)
+    assert abs(length - client.rate // 4) <= 256
+    until(client, lambda: client.values["source"] == "capture")
+    assert client.values["a.lock"] == length // client.codecs["a"].spec.hop
+    heard(client, 0.8)
+    assert client.rings
+    sound = client.rings.read("heard", client.rings.now - 2 * length, 2 * length)
+    np.testing.assert_array_equal(sound[:, :length], sound[:, length:])
+    assert np.abs(sound).max() > 0.01
+    client.send("/verdigris/capture", 20)
+    assert "were heard so far" in answer(client, "capture").args[1]
+
+
+@pytest.mark.timeout(300)
+def test_a_tape_is_played_live(client: Client, tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "in.wav", 0.1 * noise(48_000), 48_000, subtype="FLOAT")
+    render = ["render", str(tmp_path / "in.wav"), str(tmp_path / "out.wav"), "--codec", "nano", "--path", "discrete"]
+    assert main([*render, "--tokens", str(tmp_path / "noise.tape")]) == 0
+    playing(client)
+    client.set("source", str(tmp_path / "noise.tape"))
+    assert answer(client, "source").kind == "done"
+    heard(client, 0.8)
+    assert client.rings
+    got = client.rings.read("dry", client.rings.now - 8000, 8000)
+    whole = read(tmp_path / "out.wav").T
+    starts = np.flatnonzero(np.abs(whole[0] - got[0, 0]) < 1e-5)
+    assert any(np.allclose(whole[:, i : i + 8000], got, atol=1e-4) for i in starts if i + 8000 <= whole.shape[1])
 
 
 def test_a_session_is_begun_again_at_another_rate_and_its_clients_stay(client: Client) -> None:

@@ -38,7 +38,7 @@ from realtime.drivers.raw import (
     load_field,
     store_field,
 )
-from realtime.timeline import RINGS, Field
+from realtime.timeline import FADE, RINGS, Field
 
 _FLOATS, _DOUBLES, _INTEGERS = (ctypes.POINTER(t) for t in (ctypes.c_float, ctypes.c_double, ctypes.c_int64))
 FADE_IN = 4096  # samples; a power of two, so that every step is exact
@@ -63,8 +63,9 @@ class Memory(IntEnum):
     OUT_RIGHT = 10
     TARGET = 11  # level to move to, of FADE_IN
     CLOCK_OFFSET = 12  # ns from the stream's clock to the monotonic one, where the system has no clock to call
-    FEED = 13  # address of float32 [FEED_SAMPLES, 2], taken in place of the card's input; 0: none
+    FEED = 13  # address of float32 [FEED_SAMPLES, 2], which can take the place of the input; 0: none
     FEED_END = 14  # sample before which it is filled
+    FEED_TARGET = 16  # share of the feed in the input to move to, of FADE
     BRIDGE = 15  # address of a bridge's memory, taken in place of the card's input; 0: none
     LEVEL = 32
     MUTED = 33  # samples of silence left
@@ -78,6 +79,7 @@ class Memory(IntEnum):
     NANOSECONDS = 41
     SAMPLES = 42  # in all blocks
     FEED_AT = 43  # sample of the feed to take next
+    FEED_LEVEL = 45  # share of the feed now
     BRIDGE_LOST = 44  # losses of the bridge, as far as they are counted
     SIZE = 64
 
@@ -106,6 +108,7 @@ _KINDS, _CLOCK, _SAMPLES, _SIZE = (
     int(Memory.SIZE),
 )
 _FEED, _FEED_END, _FEED_AT = int(Memory.FEED), int(Memory.FEED_END), int(Memory.FEED_AT)
+_FEED_TARGET, _FEED_LEVEL = int(Memory.FEED_TARGET), int(Memory.FEED_LEVEL)
 _BRIDGE, _BRIDGE_LOST = int(Memory.BRIDGE), int(Memory.BRIDGE_LOST)
 _HEADER_SIZE, _STATE_SIZE, _ALL_RINGS, _HOST_XRUNS = 512, int(State.SIZE), RINGS, int(Field.XRUNS)
 _ALL_XRUNS = 15  # the four flags; a fifth says that the output is being primed, which is no loss
@@ -130,12 +133,17 @@ def _fade(memory, out, size):  # type: ignore[no-untyped-def]
 
 @njit(inline="always")
 def _take_feed(memory, inp, size):  # type: ignore[no-untyped-def]
-    """The next of the feed, silence where it has none."""
+    """The next of the feed, silence where it has none, in place of the input as far as it is faded in."""
     feed = carray(floats_at(memory[_FEED]), (FEED_SAMPLES, CHANNELS))
     at, end = memory[_FEED_AT], load_acquire(memory.ctypes.data + 8 * _FEED_END)
+    level, target = memory[_FEED_LEVEL], memory[_FEED_TARGET]
     for i in range(size):
+        level = level + 1 if level < target else level - 1 if level > target else level
+        part = np.float32(level) * np.float32(1.0 / FADE)
         for c in range(CHANNELS):
-            inp[i, c] = feed[(at + i) & (FEED_SAMPLES - 1), c] if at + i < end else np.float32(0.0)
+            fed = feed[(at + i) & (FEED_SAMPLES - 1), c] if at + i < end else np.float32(0.0)
+            inp[i, c] = fed if level == FADE else inp[i, c] + part * (fed - inp[i, c])
+    memory[_FEED_LEVEL] = level
     store_release(memory.ctypes.data + 8 * _FEED_AT, at + size)
 
 
@@ -220,10 +228,9 @@ def compile_callback(bridged: bool = False) -> Any:
         while at < size:
             piece = min(PIECE, size - at)
             heard, played = scratch[0, :piece], scratch[1, :piece]
-            if memory[_FEED]:
+            take(memory, card_in, at, heard, piece)
+            if memory[_FEED_TARGET] or memory[_FEED_LEVEL]:
                 _take_feed(memory, heard, piece)
-            else:
-                take(memory, card_in, at, heard, piece)
             if memory[_HEADER]:
                 _play(memory, heard, played, now)
                 _give_card(memory, played, card_out, at, piece)
@@ -279,19 +286,24 @@ class Border:
         """Begin to go down to silence; LEVEL is 0 when that is done."""
         self.memory[Memory.TARGET] = 0
 
-    def feed_from(self, start: int) -> None:
-        """Take input from `feed`, not from the card, beginning at sample `start`. While no stream runs."""
+    def feed_from(self, start: int, *, faded: bool = False) -> None:
+        """Take input from `feed`, beginning at sample `start`, while no stream runs; `faded` in, while none is fed."""
         self._feed = np.zeros((FEED_SAMPLES, CHANNELS), np.float32)
-        self.memory[Memory.FEED_AT] = self.memory[Memory.FEED_END] = start
         self.memory[Memory.FEED] = self._feed.ctypes.data
+        self.memory[Memory.FEED_AT] = self.memory[Memory.FEED_END] = start
+        self.memory[Memory.FEED_LEVEL] = 0 if faded else FADE
 
-    def feed(self, read: Callable[[int], npt.NDArray[np.float32]]) -> None:
-        """Fill the feed with what `read(count)` gives, [2, n <= count]; some 20 times a second, from one thread."""
-        end = self[Memory.FEED_END]
-        count = max(0, min(FEED_SAMPLES - (end - self[Memory.FEED_AT]), FEED_SAMPLES))
-        audio = read(count)
+    def feed(self, read: Callable[[int], npt.NDArray[np.float32]], ahead: int = FEED_SAMPLES) -> None:
+        """Have `ahead` samples wait; `read(count)` gives [2, n <= count]. Some 20 times a second, from one thread."""
+        end = max(self[Memory.FEED_END], self[Memory.FEED_AT])
+        audio = read(max(0, ahead - (end - self[Memory.FEED_AT])))
         self._feed[np.arange(end, end + audio.shape[1]) & (FEED_SAMPLES - 1)] = audio.T
         store_field(self.memory, int(Memory.FEED_END), end + audio.shape[1])
+        store_field(self.memory, int(Memory.FEED_TARGET), FADE)
+
+    def feed_no_more(self) -> None:
+        """Fade back to the card's input; none is fed once FEED_LEVEL is 0."""
+        store_field(self.memory, int(Memory.FEED_TARGET), 0)
 
     def set_clock(self, stream_seconds: float) -> None:
         """Tell what the stream's clock shows now, some times a second, for systems that have no clock to call."""

@@ -5,7 +5,7 @@ back end waits ten minutes in each call, and a driver may crash. The driver (dev
 
     card → driver   Found(...) once the card was tried · Refused(message) instead · Playing(latency) at each start
                     Status ten times a second · Gone(reason) when the card is lost
-    driver → card   Attach(path) once · FadeOut · Stop
+    driver → card   Attach(path) once · Feed(path) · FadeOut · Stop
 
 While the card is away, it is looked for by name each second; no other is taken in its place.
 """
@@ -24,7 +24,7 @@ from types import TracebackType
 
 import numpy as np
 
-from realtime.audiofile import Reader
+from realtime.audiofile import AudioFileError, Reader
 from realtime.callback import HostSide, State, close_hole
 from realtime.drivers.border import Border, Memory
 from realtime.drivers.bridge import Memory as BridgeMemory
@@ -32,10 +32,12 @@ from realtime.drivers.cards import Pair, find
 from realtime.drivers.opening import Found, Opening, Request, open_stream, plan_opening, probe
 from realtime.drivers.portaudio import CardError, cards, refresh
 from realtime.drivers.stream import CardStream
+from realtime.drivers.switch import Switch
 from realtime.timeline import HEARD, Field, Timeline
 
 POLL_S = 0.02
 STATUS_S = 0.1
+AHEAD = 1 << 14  # samples of a feed that wait; another file is heard after them
 SKIP = 1 << 16  # samples read at once
 RETRY_S = 1.0
 
@@ -70,6 +72,13 @@ class Status:
 @dataclass(frozen=True)
 class Gone:
     reason: str
+
+
+@dataclass(frozen=True)
+class Feed:
+    """A file to play over and over in place of the input; None: the input again."""
+
+    path: Path | None
 
 
 @dataclass(frozen=True)
@@ -157,7 +166,9 @@ class _Player:
         self._host = Resumed(timeline)
         self._border: Border | None = None
         self._stream: CardStream | None = None
-        self._feed: Reader | None = None
+        self._feed: Switch | None = None
+        self._asked: Feed | None = None  # that waits for the card
+        self._leaving = False  # while the input fades back in
         self._said = ""
 
     def __enter__(self) -> _Player:
@@ -168,8 +179,6 @@ class _Player:
     ) -> None:
         if self._stream:
             self._stream.close()
-        if self._feed:
-            self._feed.close()
         self._host.finish()
         self._host.close()
 
@@ -180,8 +189,8 @@ class _Player:
             if self._stream is None and now - looked > RETRY_S:
                 looked = now
                 self._open()
-            if self._border and self._feed:
-                self._border.feed(self._feed.read)
+            if self._border:
+                self._keep_fed(self._border)
             if self._stream and self._border and now > due:
                 due = now + STATUS_S
                 if not self._stream.active:
@@ -200,13 +209,44 @@ class _Player:
         try:
             if self._connection.poll(POLL_S):
                 message = self._connection.recv()
-                if not isinstance(message, FadeOut):
+                if isinstance(message, Feed):
+                    self._asked = message
+                elif not isinstance(message, FadeOut):
                     return False
-                if self._border:
+                elif self._border:
                     self._border.fade_out()
         except (EOFError, ConnectionResetError):
             return False
         return True
+
+    def _keep_fed(self, border: Border) -> None:
+        """Have enough of what is played in place of the input, if anything is."""
+        asked, self._asked = self._asked, None
+        if asked:
+            self._choose(border, asked.path)
+        if self._leaving and not border[Memory.FEED_LEVEL]:
+            self._feed, self._leaving = None, False
+        if self._feed and not self._leaving:
+            border.feed(self._feed.read, AHEAD)
+
+    def _choose(self, border: Border, path: Path | None) -> None:
+        if path is None:
+            if self._feed and self._request.feed:
+                self._feed.choose(None)
+            elif self._feed:
+                self._leaving = True
+                border.feed_no_more()
+            return
+        try:
+            reader = Reader(path, self._timeline[Field.RATE], loop=True)
+        except AudioFileError:  # the session has looked at it, and it is gone since
+            return
+        self._leaving = False
+        if self._feed:
+            self._feed.choose(reader)
+        else:
+            self._feed = Switch(reader)
+            border.feed_from(0, faded=True)
 
     def _open(self) -> None:
         """Play if the card is there; else nothing, or what is in the way, once."""
@@ -217,7 +257,7 @@ class _Player:
             border = replace(opening, delay=self._found.bridge_delay).border(self._host)
             border.open_up(muted=self._timeline[Field.LATENCY])  # what is older belongs to another time
             if self._request.feed:
-                self._feed = self._feed or self._reader(self._request.feed, opening.rate)
+                self._feed = self._feed or Switch(self._reader(self._request.feed, opening.rate))
                 border.feed_from(self._host.position)
                 border.feed(self._feed.read)
             stream = open_stream(opening, border)

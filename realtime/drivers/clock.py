@@ -11,7 +11,8 @@ import time
 import numpy as np
 
 from realtime.callback import HostSide
-from realtime.drivers.loop import LoopDriver, Source
+from realtime.drivers.loop import LoopDriver
+from realtime.drivers.switch import Source
 from realtime.timeline import Field
 
 SLIP_S = 0.02

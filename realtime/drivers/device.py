@@ -17,10 +17,11 @@ import contextlib
 import queue
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 from realtime.drivers.border import FADE_IN
-from realtime.drivers.card import Attach, FadeOut, Gone, Playing, Refused, Status
+from realtime.drivers.card import Attach, FadeOut, Feed, Gone, Playing, Refused, Status
 from realtime.drivers.cardlink import OPEN_S, CardLink
 from realtime.drivers.opening import Found, Request
 from realtime.drivers.portaudio import CardError
@@ -46,6 +47,7 @@ class DeviceDriver:
         self._stopping, self._ended = threading.Event(), threading.Event()
         self._messages: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._link: CardLink | None = None
+        self._fed: Path | None = None
         self._thread = threading.Thread(target=self._supervise, name="verdigris-card", daemon=True)
 
     def open(self) -> Found:
@@ -91,6 +93,12 @@ class DeviceDriver:
         elif self._link:
             self._link.end()
         self._ended.set()
+
+    def feed(self, path: Path | None) -> None:
+        """Play this file over and over in place of the card's input; None: the input again."""
+        self._fed = path
+        if self._link and self._thread.is_alive():  # before, it would come before the timeline
+            self._link.send(Feed(path))
 
     def join(self, seconds: float) -> None:
         """Wait for the stream to end, so long at most."""
@@ -208,3 +216,5 @@ class DeviceDriver:
         self._status = Status(0, 0, 0, {})
         self._link = CardLink(self._request, self.found, in_thread=self._in_thread)
         self._link.send(Attach(self._timeline.path))
+        if self._fed:
+            self._link.send(Feed(self._fed))

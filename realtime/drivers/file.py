@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable
 
 from realtime.callback import HostSide
-from realtime.drivers.loop import LoopDriver, Source
+from realtime.drivers.loop import LoopDriver
+from realtime.drivers.switch import Source
 from realtime.timeline import FADE, SLOTS, WET_END, Field
 
 TIMEOUT_S = 60.0

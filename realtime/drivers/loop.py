@@ -7,24 +7,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from typing import Protocol
+from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from realtime.audiofile import Reader
 from realtime.callback import HostSide
+from realtime.drivers.switch import Source, Switch
 from realtime.priority import raise_priority
 from realtime.timeline import Field
 
 RANDOM_BLOCKS = (1, 1024)  # samples
-
-
-class Source(Protocol):
-    """Where input comes from."""
-
-    def read(self, count: int) -> npt.NDArray[np.float32]:
-        """The next [C, count]; fewer at the end, none after it."""
-        ...
 
 
 class LoopDriver:
@@ -33,7 +26,7 @@ class LoopDriver:
     def __init__(self, host: HostSide, source: Source, block: int | str, *, limit: int | None = None) -> None:
         """`block` is in samples, or "random"; `limit` ends the source after so many samples."""
         self.host = host
-        self._source, self._block, self._limit = source, block, limit
+        self._source, self._block, self._limit = Switch(source), block, limit
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._main, name="verdigris-audio", daemon=True)
         self.error: Exception | None = None
@@ -54,6 +47,10 @@ class LoopDriver:
     @property
     def running(self) -> bool:
         return self._thread.is_alive()
+
+    def feed(self, path: Path | None) -> None:
+        """Play this file over and over in place of the source; None: the source again. AudioFileError if it is none."""
+        self._source.choose(Reader(path, self.host.timeline[Field.RATE], loop=True) if path else None)
 
     def watch(self) -> str | None:
         """What happened to the driver that a player should know; nothing ever does here."""

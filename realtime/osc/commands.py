@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from realtime.osc.server import OscServer
 
 API_VERSION = 1
+CAPTURE_S = 30  # at most
 
 
 @dataclass(frozen=True)
@@ -136,6 +137,13 @@ def _restart(server: OscServer, client: Client, args: tuple[Any, ...]) -> None:
     server.order([client], "restart", (changed,))
 
 
+def _capture(server: OscServer, client: Client, args: tuple[Any, ...]) -> None:
+    seconds = args[0] if len(args) == 1 else None
+    if not isinstance(seconds, int | float) or not 0 < seconds <= CAPTURE_S:
+        raise ParameterError(f"a capture has so many seconds. Pass a number up to {CAPTURE_S}.")
+    server.order([client], "capture", (float(seconds),))
+
+
 def _quit(server: OscServer, client: Client, args: tuple[Any, ...]) -> None:
     server.order([client], "quit")
 
@@ -213,6 +221,13 @@ COMMANDS = {
             "end the stream, faded, and begin another with these parameters, of those that wait for load or restart, "
             "changed; clients stay. Done when it plays; where it cannot be had, the one before is begun again",
             _restart,
+        ),
+        Command(
+            "/verdigris/capture",
+            "seconds",
+            "play the last seconds of what was heard of the input, over and over in its place, with locked seeds "
+            f"(a.lock, b.lock); at most {CAPTURE_S} s. /verdigris/source input ends it",
+            _capture,
         ),
         Command("/verdigris/quit", "", "end the stream, faded, and the program", _quit),
         Command("/verdigris/dump", "level", "1 prints every message that comes in on the console, 0 ends it", _dump),

@@ -1,0 +1,126 @@
+"""Another source in place of the input: cross-faded, without a click, and back; loops whose noise repeats."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.codec import Audio
+from realtime.callback import HostSide
+from realtime.drivers.border import FEED_SAMPLES, Border, Memory
+from realtime.drivers.switch import Switch
+from realtime.lane import Lane
+from realtime.news import Change
+from realtime.sources import cut_loop
+from realtime.timeline import DRY, FADE, Field, Timeline
+from tests.small_codec import noise, small_codec
+from tests.test_border import at_full_level, call
+
+
+class Level:
+    """A source of one value."""
+
+    def __init__(self, value: float, size: int = 1 << 30) -> None:
+        self.value, self.left, self.closed = np.float32(value), size, False
+
+    def read(self, count: int) -> Audio:
+        count = min(count, self.left)
+        self.left -= count
+        return np.full((2, count), self.value, np.float32)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@given(blocks=st.lists(st.integers(1, 700), min_size=2, max_size=20), at=st.integers(0, 10))
+def test_a_switch_cross_fades_by_even_steps_whatever_the_blocks(blocks: list[int], at: int) -> None:
+    switch, chosen, read, start = Switch(Level(0.25)), Level(-0.5), [], 0
+    for number, block in enumerate(blocks):
+        if number == min(at, len(blocks) - 1):
+            switch.choose(chosen)
+            start = sum(blocks[:number])
+        read.append(switch.read(block))
+    heard = np.concatenate(read, axis=1)
+    assert heard.shape == (2, sum(blocks))
+    np.testing.assert_array_equal(heard[:, :start], np.float32(0.25))
+    steps = np.abs(np.diff(heard, prepend=heard[:, :1]))
+    assert steps.max() <= 0.75 / FADE + 1e-6
+    np.testing.assert_array_equal(heard[:, start + FADE :], np.float32(-0.5))
+
+
+def test_a_switch_goes_back_to_its_own_where_that_stood_and_closes_what_it_left() -> None:
+    own, other, third = Level(0.5, 2 * FADE + 100), Level(0.0), Level(0.1)
+    switch = Switch(own)
+    switch.read(100)
+    for source in (other, third, None):
+        switch.choose(source)
+        switch.read(1000 if source else FADE)
+    assert [source.closed for source in (other, third)] == [True, False]
+    np.testing.assert_array_equal(switch.read(10), np.zeros((2, 0)))  # it ends as it would have
+    switch.choose(None)
+    assert [source.closed for source in (third, own)] == [True, False]
+
+
+def test_a_source_that_ends_in_the_fade_is_faded_from_as_silence() -> None:
+    switch = Switch(Level(1.0, 10))
+    switch.choose(Level(0.0))
+    heard = switch.read(FADE)
+    assert heard[0, 9] > 0.9
+    np.testing.assert_array_equal(heard[:, 10:], 0.0)
+
+
+@pytest.fixture
+def timeline() -> Iterator[Timeline]:
+    made = Timeline.create(rate=8000, latency=700, max_block=300)
+    yield made
+    made.close()
+
+
+def test_a_card_fades_to_a_feed_and_back_while_it_plays(timeline: Timeline) -> None:
+    border = at_full_level(Border((0, 1), (0, 1), HostSide(timeline)))
+    card = np.full((1000, 2), 0.25, np.float32)
+    call(border, card, [64])
+    border.feed_from(0, faded=True)
+    call(border, card, [64])  # not filled yet: the input
+    border.feed(Level(-0.5).read, 4096)
+    call(border, card, [64])
+    border.feed_no_more()
+    call(border, card, [64])
+    dry = np.empty((2, 4000), np.float32)
+    timeline.read(DRY, 0, dry)
+    np.testing.assert_array_equal(dry[:, :2000], np.float32(0.25))
+    np.testing.assert_array_equal(dry[:, 2000 + FADE : 3000], np.float32(-0.5))
+    np.testing.assert_allclose(dry[:, 3000 + FADE :], np.float32(0.25), atol=1e-6)
+    assert np.abs(np.diff(dry)).max() <= 0.75 / FADE + 1e-6
+    assert border[Memory.FEED_LEVEL] == 0
+    assert timeline[Field.MISSED] == 0
+    assert border[Memory.FEED_AT] < FEED_SAMPLES
+
+
+def test_a_loop_leads_into_its_own_beginning() -> None:
+    heard = np.cumsum(np.random.default_rng(0).uniform(-0.01, 0.01, (2, 5000)), axis=1).astype(np.float32)
+    loop = cut_loop(heard, 3000)
+    assert loop.shape == (2, 3000)
+    np.testing.assert_array_equal(loop[:, :-FADE], heard[:, 2000 : 5000 - FADE])
+    np.testing.assert_array_equal(loop[:, -1], heard[:, 1999])  # the sample before the first
+    twice = np.concatenate([loop, loop], axis=1)
+    assert np.abs(np.diff(twice)).max() < 0.03
+
+
+def test_with_a_locked_seed_a_loop_sounds_the_same_each_time_round() -> None:
+    codec = small_codec()
+    loop = noise(codec, 3)
+    lane = Lane(codec, [(0, "discrete"), (1, "discrete")], codec.spec.sample_rate)
+    lane.outlets[0].ask(Change(0, "lock", 3))
+    rounds = []
+    for _ in range(8):
+        wet: dict[int, list[Audio]] = {0: [], 1: []}
+        for slot, audio in lane.process(loop):
+            wet[slot].append(audio)
+        rounds.append({slot: np.concatenate(pieces, axis=1) for slot, pieces in wet.items()})
+    np.testing.assert_allclose(rounds[-1][0], rounds[-2][0], atol=1e-6)
+    assert np.abs(rounds[-1][1] - rounds[-2][1]).max() > 1e-3
