@@ -47,6 +47,9 @@ class Client:
                 return got
 
 
+BEHIND = ("lookahead", "resampler", "limiter")  # what output lags input by, beyond the hop that is not whole yet
+
+
 class Rig:
     """Close it. `names` are the codecs of slots A and B."""
 
@@ -95,13 +98,17 @@ class Rig:
 
     def settle(self) -> list[Message]:
         """Until everything the worker could do has been done and told."""
-        self._wait_for_wet(FADE)
+        terms = self.engine.plan.terms
+        self._wait_until(self.engine.host.position - sum(terms[name] for name in ("hop", *BEHIND) if name in terms))
         time.sleep(0.02)
         return self.turn()
 
-    def _wait_for_wet(self, more: int = 0) -> None:
+    def _wait_for_wet(self) -> None:
+        """Until the next block can be played."""
+        self._wait_until(self.engine.host.position + BLOCK - self.engine.plan.latency + FADE)
+
+    def _wait_until(self, needed: int) -> None:
         timeline = self.engine.timeline
-        needed = self.engine.host.position + BLOCK - timeline[Field.LATENCY] + FADE
         used = [end for slot, end in enumerate(WET_END[: len(SLOTS)]) if timeline[Field.SLOTS] >> slot & 1]
         deadline = time.monotonic() + PATIENCE_S
         while any(timeline.load(end) < needed for end in used):
