@@ -60,17 +60,20 @@ def test_both_paths_of_one_codec_play_at_once_and_differ(weights: str, clip: str
 
 
 def test_sliding_is_planned_played_and_billed_by_its_own_hop(weights: str, clip: str, tmp_path: Path) -> None:
-    whole = live(weights, clip, tmp_path, "--monitor", "dry")
-    slides = live(f"{weights}:slide=2", clip, tmp_path, "--monitor", "dry")
+    takes = tmp_path / "whole", tmp_path / "slides"
+    for take in takes:
+        take.mkdir()
+    whole = live(weights, clip, takes[0], "--monitor", "dry")
+    slides = live(f"{weights}:slide=2", clip, takes[1], "--monitor", "dry")
     assert slides["codec_a"] == "tiny:slide=2:continuous"
     assert slides["latency_terms"]["hop"] == whole["latency_terms"]["hop"] // 4 == 2 * 128
     assert slides["latency_terms"]["lookahead"] == whole["latency_terms"]["lookahead"]
     assert slides["bitrate_b"] == pytest.approx(4 * whole["bitrate_b"], rel=0.05)
-    assert lag(read(tmp_path / "monitor.wav"), read(tmp_path / "input.wav")) == slides["latency_samples"]
-    tape = tmp_path / "b.tape"
+    assert lag(read(takes[1] / "monitor.wav"), read(takes[1] / "input.wav")) == slides["latency_samples"]
+    tape = takes[1] / "b.tape"
     assert main(["play", str(tape), str(tmp_path / "again.wav"), "--codec", f"{weights}:slide=2"]) == 0
     assert main(["play", str(tape), str(tmp_path / "other.wav"), "--codec", weights]) == 1
-    played, recorded = read(tmp_path / "again.wav"), read(tmp_path / "b.wav")
+    played, recorded = read(tmp_path / "again.wav"), read(takes[1] / "b.wav")
     length = min(len(played), len(recorded))
     assert np.abs(played[:length] - recorded[:length]).max() < 1e-6
 
