@@ -30,7 +30,7 @@ from realtime.playback import play_tape
 from realtime.plugin.build import CompilerError
 from realtime.plugin.places import InstallError, examine, install
 from realtime.render import render
-from realtime.service import Request, describe, open_lanes
+from realtime.service import Request, describe, open_lanes, warm_up
 from realtime.session import Session
 
 DEMO_SCHEDULE = ((3.75, "monitor", "b"), (7.5, "monitor", "delta"), (11.25, "monitor", "dry"))
@@ -214,8 +214,10 @@ def run_plan(arguments: argparse.Namespace) -> None:
     slots: list[tuple[int, str, str | None]] = [(0, *split_path(given["a.codec"]))]
     if b := _optional(given["b.codec"]):
         slots.append((1, *b))
-    lanes = open_lanes(Request(tuple(slots), rate, precision=given["precision"]))
-    ready = describe(lanes, [lane.warm_up() for lane in lanes])
+    request = Request(tuple(slots), rate, precision=given["precision"])
+    lanes = open_lanes(request)
+    compute_s, remarks = warm_up(lanes, request)
+    ready = describe(lanes, compute_s)
     planned = plan(ready.needs, rate=rate, block=given["block"], latency=given["latency"])
     keep_insert_latency(planned)
     if arguments.json:
@@ -225,6 +227,8 @@ def run_plan(arguments: argparse.Namespace) -> None:
     for term, samples in planned.terms.items():
         print(f"{term:>10} {samples:7} samples {1000 * samples / rate:8.1f} ms")
     print(f"{'latency':>10} {planned.latency:7} samples {planned.milliseconds:8.1f} ms at {rate} Hz")
+    for remark in remarks:
+        print(remark)
     if ready.load >= 1.0:
         print(f"{ready.load:.2f} × real time: too slow here. Fewer steps, a smaller codec, or a GPU.")
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 from realtime.latency import Plan
 
@@ -30,10 +32,31 @@ def keep_insert_latency(plan: Plan) -> int:
     reason to stop.
     """
     latency = plan.latency + plan.terms["compute"]
-    path = config_directory() / INSERT_LATENCY
-    working = path.with_name(f".{path.name}.{os.getpid()}")
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        working.write_text(f"{latency} {plan.rate}\n", encoding="ascii")
-        working.replace(path)
+    _keep(INSERT_LATENCY, f"{latency} {plan.rate}\n")
     return latency
+
+
+def load_json(name: str) -> dict[str, Any]:
+    """What was kept under a name; nothing if that cannot be read."""
+    try:
+        kept = json.loads((config_directory() / name).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return kept if isinstance(kept, dict) else {}
+
+
+def keep_json(name: str, kept: dict[str, Any]) -> None:
+    """Keep it for the next start; a home that cannot be written is no reason to stop."""
+    _keep(name, json.dumps(kept, indent=2) + "\n")
+
+
+def _keep(name: str, text: str) -> None:
+    path = config_directory() / name
+    working = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        working.write_text(text, encoding="utf-8")
+        working.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            working.unlink()

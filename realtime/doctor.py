@@ -14,6 +14,7 @@ from realtime.drivers.clock import ClockDriver, Silence
 from realtime.drivers.opening import COMPILED
 from realtime.drivers.portaudio import CardError, cards
 from realtime.engine import Engine, Settings
+from realtime.seen import MOST, recall
 from realtime.timeline import runtime_directory
 
 PACKAGES = ("numpy", "numba", "torch", "av", "soundfile", "sounddevice", "pyo", "python-osc", "PySide6-Essentials")
@@ -31,6 +32,7 @@ def examine() -> dict[str, str]:
         "portaudio": _portaudio(),
         "sound cards": _cards(),
         "realtime priority": _realtime_priority(),
+        "compute seen": _compute_seen(),
         "runtime directory": str(runtime_directory()),
         "callback": COMPILED,
         "self-test": self_test(),
@@ -84,6 +86,12 @@ def _cards() -> str:
         return ", ".join(card.name for card in cards()) or "none"
     except CardError as error:
         return str(error)
+
+
+def _compute_seen() -> str:
+    """What earlier sessions took, which the next one plans with."""
+    seen = ", ".join(f"{codec} {1000 * seconds:.1f} ms a frame" for codec, seconds in recall().items())
+    return f"{seen} (never less than the warm-up, at most {MOST:.0f} times that)" if seen else "nothing yet"
 
 
 def _realtime_priority() -> str:

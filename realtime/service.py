@@ -17,15 +17,16 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from models.codec import CodecError, CodecSpec
 from models.load import load
+from realtime import seen
 from realtime.lane import Lane
-from realtime.latency import Need
+from realtime.latency import COMPUTE_MARGIN, MIN_COMPUTE_S, Need
 from realtime.limiter import LOOKAHEAD as LIMITER_LOOKAHEAD
 from realtime.news import Change, Postman, Taken
 from realtime.priority import raise_priority
@@ -118,6 +119,24 @@ def open_lanes(request: Request) -> list[Lane]:
     return lanes
 
 
+def warm_up(lanes: Sequence[Lane], request: Request) -> tuple[list[float], tuple[str, ...]]:
+    """Seconds for the worst frame of each lane, as measured now or seen before; what there is to say of that."""
+    measured = [lane.warm_up() for lane in lanes]
+    planned = [seen.refine(_name(lane, request), seconds) for lane, seconds in zip(lanes, measured, strict=True)]
+    remarks = [
+        f"{lane.codec.spec.name}: planned for {1000 * more:.1f} ms a frame, as seen in earlier sessions; just now the "
+        f"worst was {1000 * less:.1f} ms"
+        for lane, less, more in zip(lanes, measured, planned, strict=True)
+        if COMPUTE_MARGIN * more > max(MIN_COMPUTE_S, COMPUTE_MARGIN * less)
+    ]
+    return planned, tuple(remarks)
+
+
+def _name(lane: Lane, request: Request) -> str:
+    """Under which what was seen of it is kept."""
+    return f"{lane.codec.spec.name} {'+'.join(outlet.path for outlet in lane.outlets)} {request.precision}"
+
+
 def describe(lanes: Sequence[Lane], compute_s: Sequence[float]) -> Ready:
     """What these lanes need, each taking compute_s for its worst frame."""
     needs, playing = [], []
@@ -144,27 +163,31 @@ def describe(lanes: Sequence[Lane], compute_s: Sequence[float]) -> Ready:
 def serve(connection: Connection, request: Request, news: Connection, *, tune: bool = False) -> None:
     """Answer with Ready or Failed, then work until Stop comes or the pipe is closed.
 
-    With `tune`, codecs that can suit themselves to the machine do, at the price of the last bit of their results.
+    With `tune`, codecs that can suit themselves to the machine do, at the price of the last bit of their results, and
+    what computing took is remembered.
     """
     try:
         lanes = open_lanes(request)
         for lane in lanes if tune else ():
             if hasattr(lane.codec, "tune"):
                 lane.codec.tune()
-        compute_s = [lane.warm_up() for lane in lanes]
+        compute_s, remarks = warm_up(lanes, request) if tune else ([lane.warm_up() for lane in lanes], ())
     except CodecError as error:
         connection.send(Failed(str(error)))
         news.close()
         return
     gc.collect()
     gc.freeze()  # what is loaded stays; collections while playing look at the rest only
-    connection.send(describe(lanes, compute_s))
+    ready = describe(lanes, compute_s)
+    connection.send(replace(ready, remarks=ready.remarks + remarks))
     try:
         message = connection.recv()
     except EOFError:
         return
     if isinstance(message, Attach):
-        _work(connection, request, lanes, message, Postman(news))
+        took = _work(connection, request, lanes, message, Postman(news))
+        if tune:
+            seen.remember({_name(lane, request): seconds for lane, seconds in zip(lanes, took, strict=True) if seconds})
 
 
 def serve_process(connection: Connection, request: Request, news: Connection) -> None:
@@ -176,7 +199,8 @@ def serve_process(connection: Connection, request: Request, news: Connection) ->
         serve(connection, request, news, tune=True)
 
 
-def _work(connection: Connection, request: Request, lanes: list[Lane], attach: Attach, postman: Postman) -> None:
+def _work(connection: Connection, request: Request, lanes: list[Lane], attach: Attach, postman: Postman) -> list[float]:
+    """Seconds that a slow frame took in each lane; 0 where too few were played to tell."""
     timeline = Timeline.attach(attach.path)
     worker = Worker(timeline, lanes, attach.engine, postman.post)
     for slot, changes in request.controls.items():
@@ -193,11 +217,13 @@ def _work(connection: Connection, request: Request, lanes: list[Lane], attach: A
                 time.sleep(OFFLINE_POLL_S if timeline[Field.OFFLINE] else POLL_S)
     finally:
         worker.finish()
+        took = worker.slow_frames(seen.FRAMES)
         del worker
         timeline.close()
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             connection.send(Stopped())
         postman.close()
+    return took
 
 
 def _listen(connection: Connection, worker: Worker) -> int | None:

@@ -79,6 +79,11 @@ class LoadMeter:
         self._counts[min(int(place), len(self._counts) - 1)] += 1
         self._max = max(self._max, factor)
 
+    @property
+    def count(self) -> int:
+        """Frames so far."""
+        return int(self._counts.sum())
+
     def percentiles(self) -> tuple[float, float, float]:
         """p50, p99 and max; zeros before the first frame."""
         total = self._counts.cumsum()

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import importlib
 import os
+import tempfile
 from pathlib import Path
 
 import hypothesis
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# What the user's own sessions have kept is neither read nor changed.
+_home = tempfile.TemporaryDirectory(prefix="verdigris-tests-", ignore_cleanup_errors=True)
+os.environ["XDG_CONFIG_HOME"] = _home.name
 
 os.environ["QT_QPA_PLATFORM"] = "offscreen"  # before anything imports Qt
 

@@ -5,16 +5,14 @@ Whoever names a card gets that one or an error, never another: a jump to the lou
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from realtime.config import config_directory
+from realtime.config import keep_json, load_json
 from realtime.drivers.portaudio import Card, CardError, cards, defaults
 
+FILE = "cards.json"
 BY_SYSTEM = "the system's default"
 DEFAULT = "default"  # the name of whatever the system offers
 
@@ -128,44 +126,24 @@ def _names(found: Sequence[Card]) -> str:
 
 def recall() -> Choice:
     """What was remembered; nothing if that cannot be read."""
-    names = [_kept().get(kind) for kind in ("input", "output")]
+    names = [load_json(FILE).get(kind) for kind in ("input", "output")]
     return Choice(*(name if isinstance(name, str) else None for name in names))
 
 
 def remember(choice: Choice) -> None:
     """Keep a choice for the next start; a home that cannot be written is no reason to stop playing."""
-    _keep({**_kept(), "input": choice.input, "output": choice.output})
+    keep_json(FILE, {**load_json(FILE), "input": choice.input, "output": choice.output})
 
 
 def recall_round_trip(card: str, rate: int, block: int) -> int | None:
     """What `doctor --loopback` last measured of a card, at this rate and block; None if it never did."""
-    measured = _kept().get("round_trips")
+    measured = load_json(FILE).get("round_trips")
     samples = measured.get(f"{card}, {rate} Hz, {block}") if isinstance(measured, dict) else None
     return samples if isinstance(samples, int) else None
 
 
 def remember_round_trip(card: str, rate: int, block: int, samples: int) -> None:
-    kept = _kept()
+    kept = load_json(FILE)
     measured = kept.get("round_trips")
     kept["round_trips"] = {**(measured if isinstance(measured, dict) else {}), f"{card}, {rate} Hz, {block}": samples}
-    _keep(kept)
-
-
-def _kept() -> dict[str, Any]:
-    try:
-        kept = json.loads((config_directory() / "cards.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return kept if isinstance(kept, dict) else {}
-
-
-def _keep(kept: dict[str, Any]) -> None:
-    path = config_directory() / "cards.json"
-    working = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        working.write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
-        working.replace(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            working.unlink()
+    keep_json(FILE, kept)
