@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
+from realtime.quiet import quiet
 from realtime.resample import Resampler
 from realtime.wholefile import FileError, WholeFile, check_replaceable, reason
 
@@ -37,7 +38,7 @@ class AudioFileError(FileError):
 
 def check(path: Path, seconds: float | None = None) -> None:
     """Read it through, or so many seconds of it: damage is told before anything is played or written."""
-    with _quiet():
+    with quiet():  # libmpg123 remarks on damage
         reader = Reader(path)
         try:
             left = reader.length if seconds is None else int(seconds * reader.rate) + 1
@@ -58,7 +59,7 @@ class Reader:
                 raise AudioFileError(f"{path}: a directory. Pass an audio file ({FORMATS}).")
             if path.stat().st_size == 0:
                 raise AudioFileError(f"{path}: empty, 0 bytes. Pass an audio file ({FORMATS}).")
-            with _quiet():
+            with quiet():
                 self._file = soundfile.SoundFile(os.fsencode(path))
         except soundfile.LibsndfileError as error:
             raise AudioFileError(f"{path}: not audio that can be read. Pass an audio file ({FORMATS}).") from error
@@ -223,21 +224,3 @@ def _ogg_has_end(path: Path) -> bool:
         tail = file.read()
     page = tail[tail.rfind(b"OggS") :]
     return len(page) > 27 and len(page) >= 27 + page[26] + sum(page[27 : 27 + page[26]]) and bool(page[5] & 4)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Within, what C libraries write to stderr is lost: libmpg123 remarks on damage that we report ourselves."""
-    try:
-        kept = os.dup(2)
-    except OSError:  # no stderr at all
-        yield
-        return
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)

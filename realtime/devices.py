@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from realtime.drivers.border import compile_callback
-from realtime.drivers.cards import BY_SYSTEM, DEFAULT, Choice, choose, remember, remember_round_trip
+from realtime.drivers.cards import BY_SYSTEM, DEFAULT, HELD, Choice, choose, remember, remember_round_trip
 from realtime.drivers.device import DeviceDriver
 from realtime.drivers.opening import Request, plan_opening, probe
 from realtime.drivers.portaudio import CardError, cards, rates
@@ -128,6 +128,7 @@ def table(found: list[dict[str, Any]]) -> str:
     if not found:
         return (
             "no sound card: PortAudio sees none. Plug one in or start a JACK server; verdigris live plays by the clock."
+            f" {HELD}"
         )
     width = max(len(card["name"]) for card in found)
     lines = [f"{'name':{width}}  in out  rates"]

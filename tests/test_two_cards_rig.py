@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -11,6 +15,7 @@ import pytest
 from realtime.drivers.cards import Choice
 from realtime.osc.packet import Message
 from realtime.osc.server import OscServer
+from tests.conftest import ROOT
 from tests.fifocard import FifoCard
 from tests.instrument import Instrument, wait
 from tests.jackrig import RATE, Meter, Server, need_jack
@@ -113,3 +118,52 @@ def test_a_card_that_is_plugged_in_while_another_plays_is_seen_by_who_asks(
                 instrument.close()
     finally:
         fifo.close()
+
+
+SHIM = """
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+int snd_pcm_open(void **pcm, const char *name, int stream, int mode) {  /* after so many openings somebody holds it */
+    static int opened;
+    if (!strcmp(name, "fifo") && ++opened > atoi(getenv("OPENINGS"))) return -EBUSY;
+    int (*real)(void **, const char *, int, int) = dlsym(dlopen("libasound.so.2", RTLD_NOW), "snd_pcm_open");
+    return real(pcm, name, stream, mode);
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("openings", "words"),
+    [
+        (2, "ALSA:fifo is busy: another program holds it. Close that, or choose another of: verdigris devices"),
+        (0, "A card that another program holds is not seen: close that program."),
+    ],
+    ids=["between listing and opening", "before"],
+)
+def test_a_card_that_another_program_holds_is_one_line_with_what_to_do(
+    tmp_path: Path, openings: int, words: str
+) -> None:
+    """What ALSA answers then, EBUSY, to each opening of the card but the first two, with which PortAudio lists it."""
+    if shutil.which("cc") is None:
+        pytest.skip("no C compiler here, to have ALSA refuse a card")
+    fifo = FifoCard(tmp_path, np.zeros_like, RATE, 0.0)
+    (tmp_path / "shim.c").write_text(SHIM)
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", "shim.so", "shim.c", "-ldl"], cwd=tmp_path, check=True)
+    busy = {"LD_PRELOAD": str(tmp_path / "shim.so"), "OPENINGS": str(openings), "ALSA_CONFIG_PATH": str(fifo.conf)}
+    arguments = ["live", "--driver", "device", "--input-device", "fifo", "--output-device", "fifo"]
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "realtime.cli", *arguments],
+            cwd=ROOT,
+            env={**os.environ, **busy},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    finally:
+        fifo.close()
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert words in line

@@ -14,6 +14,7 @@ from realtime.drivers.portaudio import Card, CardError, cards, defaults
 
 FILE = "cards.json"
 BY_SYSTEM = "the system's default"
+HELD = "A card that another program holds is not seen: close that program."  # PortAudio leaves it out
 DEFAULT = "default"  # the name of whatever the system offers
 
 
@@ -53,7 +54,7 @@ def choose(given: Choice, *, duplex: bool = True, there: Sequence[Card] | None =
     if not found:
         raise CardError(
             "no sound card: PortAudio sees none. Plug one in or start a JACK server (verdigris devices shows what is "
-            "there), or pass --driver clock."
+            f"there), or pass --driver clock. {HELD}"
         )
     remembered, why = Choice(), BY_SYSTEM
     if given.input or given.output:
@@ -109,7 +110,9 @@ def find(name: str, found: Sequence[Card], kind: str) -> Card:
             f"{anyway[0].name} has no {kind} channels; these have: {_names(usable) or 'none'}. "
             + ("Pass one of them, or play a file: --input FILE." if kind == "input" else "Pass one of them.")
         )
-    raise CardError(f'no {kind} "{name}"; there are: {_names(usable) or "none"}. Plug it in or pass one of these.')
+    raise CardError(
+        f'no {kind} "{name}"; there are: {_names(usable) or "none"}. Plug it in or pass one of these. {HELD}'
+    )
 
 
 def with_channels(found: Sequence[Card], kind: str) -> list[Card]:

@@ -12,6 +12,8 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
+from realtime.quiet import quiet
+
 INSTALL = {
     "linux": "Install it (Debian, Ubuntu: apt-get install libportaudio2; Fedora: portaudio), or pass --driver clock."
 }
@@ -106,7 +108,8 @@ def supports(card: Card, rate: int, kind: str, channels: int) -> bool:
         sd = library()
         check = sd.check_input_settings if kind == "input" else sd.check_output_settings
         try:
-            check(device=card.index, channels=channels, dtype="float32", samplerate=rate)
+            with quiet():
+                check(device=card.index, channels=channels, dtype="float32", samplerate=rate)
         except (sd.PortAudioError, ValueError):
             return False
         return True

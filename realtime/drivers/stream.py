@@ -13,6 +13,7 @@ from realtime.drivers.border import Border, Memory, compile_callback
 from realtime.drivers.bridge import Memory as BridgeMemory
 from realtime.drivers.bridge import compile_capture
 from realtime.drivers.portaudio import LOCK, RATES, Card, CardError, library, supports
+from realtime.quiet import quiet
 
 UNKNOWN_LATENCY_S = 1.0  # some back ends report 2**32 / rate seconds; what is more than this is no latency
 BUSY, BAD_RATE = -9985, -9997  # PaErrorCode
@@ -154,7 +155,8 @@ def _compiled(kind: str, callback: Any, memory: npt.NDArray[np.int64], options: 
 def _explained(source: Card | None, sink: Card | None, rate: int, channels: tuple[int, int]) -> Iterator[None]:
     """PortAudio's refusals within as CardError."""
     try:
-        yield
+        with quiet():  # its ALSA back end tells each line of its code that failed
+            yield
     except (library().PortAudioError, ValueError) as error:
         raise CardError(explain(error, source, sink, rate, channels)) from error
 
