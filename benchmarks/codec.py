@@ -49,11 +49,13 @@ def measure(against: str | None = None) -> list[Row]:
         contenders[against] = package(network, against)
     hop, rate = network.config.hop, network.config.sample_rate
     noise = 0.1 * np.random.default_rng(0).standard_normal((2 + ROUNDS, 2, hop)).astype(np.float32)
+    print(f"codec: counting the operations of {', '.join(contenders)}", file=sys.stderr)
     for frame in contenders.values():
         frame(noise[0])  # the first frame of a stream is cheaper
     gigaflops = {name: count(frame, noise[1]) / 1e9 for name, frame in contenders.items()}
     taken: dict[str, list[float]] = {name: [] for name in contenders}
-    for chunk in noise[2:]:
+    for number, chunk in enumerate(noise[2:], start=1):
+        print(f"codec: round {number} of {ROUNDS}", file=sys.stderr)
         for name, frame in contenders.items():
             started = time.perf_counter()
             frame(chunk)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from pathlib import Path
 
@@ -33,7 +34,12 @@ def find_official(weights: Path) -> Path:
     except LocalEntryNotFoundError:
         pass
     print(f"Fetching {FILE} (0.6 GB) from {REPOSITORY}. The weights are {LICENCE}.", file=sys.stderr)
+    told = logging.getLogger("huggingface_hub")
+    before = told.level
+    told.setLevel(logging.ERROR)  # each of its tries is a warning of its own; how it ended is one line of ours
     try:
         return Path(hf_hub_download(REPOSITORY, FILE))
     except Exception as error:  # the client raises its own, its HTTP library's and the operating system's
         raise CodecError(f"{REPOSITORY} cannot be fetched ({type(error).__name__}). {remedy}") from error
+    finally:
+        told.setLevel(before)

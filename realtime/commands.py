@@ -8,6 +8,7 @@ import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from rich.progress import Progress
@@ -92,6 +93,9 @@ def open_session(arguments: argparse.Namespace, schedule: Sequence[tuple[float, 
     seconds = None if arguments.seconds is None else _seconds(arguments.seconds)
     a = split_path(fixed.get("a.codec", PARAMETERS["a.codec"].default))
     b = _optional(fixed.get("b.codec", PARAMETERS["b.codec"].default))
+    for name, value in values.items():
+        if name.endswith(".bend.file") and value and not Path(value).is_file():
+            raise ParameterError(f"{name} {value}: no such file. Pass a Python file that has a function bend.")
     if values.get("monitor") == "b" and not b:
         raise ParameterError("monitor b: slot B is off. Pass --b CODEC, or --monitor dry, a or delta.")
     if arguments.input is None and seconds is None and arguments.driver == "file":

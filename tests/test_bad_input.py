@@ -394,3 +394,9 @@ def test_a_runtime_directory_without_room_is_told(desk: Desk, file_limit: Callab
     source = desk.wav(samples=100)
     file_limit(100_000)
     assert "no room for" in desk.refused(*SHORT, "--input", source)
+
+
+def test_a_bend_file_that_is_not_there_is_told_before_anything_plays(desk: Desk) -> None:
+    source = desk.wav(samples=100)
+    refused = desk.refused(*SHORT, "--input", source, "--set", "a.bend.file=none.py")
+    assert "a.bend.file none.py: no such file. Pass a Python file that has a function bend." in refused

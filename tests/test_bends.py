@@ -417,6 +417,15 @@ def test_a_bend_of_one_s_own_that_is_not_there_is_said_once(tmp_path: Path) -> N
     assert len(lines) == 1
 
 
+def test_a_bend_that_has_nothing_to_work_on_is_said_once() -> None:
+    lines: list[str] = []
+    made = Chain(load("opus:24", rate=48_000), 0, "discrete", lines.append)
+    for amount in (0.5, 0.7):
+        made.set("swap.amount", amount)
+        made.set("hold.frames", 2)  # this one does
+    assert lines == ["bend swap does nothing to opus:24: it has no tokens and no latents. Use a network."]
+
+
 def test_bends_are_played_by_osc_and_tokens_and_latents_come_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(FAMILIES, "small", lambda rest, rate, precision: small_codec("tiny"))
     rig = Rig("small", "small")

@@ -115,6 +115,17 @@ def test_output_is_muted_then_faded_in_without_a_step_then_untouched(timeline: T
     assert border[Memory.LEVEL] == 0
 
 
+def test_nothing_leaves_full_scale_and_what_would_is_counted(timeline: Timeline) -> None:
+    x = noise(3000)
+    x[100:104, 0] = [1.5, -np.inf, np.nan, 1.0]
+    border = at_full_level(Border((0, 1), (0, 1), HostSide(timeline)))
+    y = call(border, x, [256])
+    expected = x.copy()
+    expected[100:104, 0] = [1.0, -1.0, 0.0, 1.0]
+    assert np.array_equal(y[L:], expected[:-L])
+    assert border[Memory.CLIPPED] == 3
+
+
 def test_what_the_card_lost_is_counted_by_kind(timeline: Timeline) -> None:
     border, silence = Border((0, 1), (0, 1), HostSide(timeline)), np.zeros((100, 2), np.float32)
     for flags, times in ((1, 1), (2, 2), (4, 3), (8, 4), (2 | 4, 1), (16, 5), (0, 6)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -251,3 +252,22 @@ def test_a_fetch_names_the_licence_once_and_a_copy_already_fetched_needs_no_netw
         assert hub.find_official(tmp_path) == tmp_path / "codicodec.pt"
     assert set(fetched) == {"SonyCSLParis/codicodec/codicodec.pt"}
     assert capsys.readouterr().err.count("CC BY-NC 4.0") == 1
+
+
+def test_a_fetch_that_fails_is_one_line_without_the_tries_of_the_client(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    huggingface_hub = pytest.importorskip("huggingface_hub")
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    def download(repository: str, file: str, local_files_only: bool = False) -> str:
+        if local_files_only:
+            raise LocalEntryNotFoundError("not here")
+        logging.getLogger("huggingface_hub.utils._http").warning("Retrying in 1s [Retry 1/5].")
+        raise OSError("no route")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
+    with pytest.raises(CodecError, match="cannot be fetched"):
+        hub.find_official(tmp_path)
+    assert caplog.records == []

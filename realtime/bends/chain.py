@@ -47,13 +47,18 @@ BENDS = (
 )
 
 
+OF_LATENTS = frozenset({"swap", "mask", "arithmetic", "macro", "noise", "snapshot", "levels", "blend"})
+
+
 class Chain:
-    """Settings and state. `say` gets what is wrong with the player's own bend."""
+    """Settings and state. `say` gets what is wrong with the player's own bend, and what can do nothing here, once."""
 
     def __init__(self, codec: Codec, slot: int, path: str, say: Callable[[str], None]) -> None:
         self.settings = dict(DEFAULTS)
         self._slot = slot
         self._spec, self._path = codec.spec, path
+        self._say = say
+        self._idle = OF_LATENTS if codec.spec.tokens == 0 else frozenset()  # bends that have nothing to work on
         self._generations = Generations(codec, path)
         self._user = UserBend(say)
         self._active: list[tuple[int, Bend]] = []
@@ -71,6 +76,9 @@ class Chain:
         self.settings[name] = value
         found = [(i, b) for i, b in enumerate(BENDS) if any(self.settings[a] != DEFAULTS[a] for a in b.amounts)]
         self._active = found if self.settings["on"] else []
+        for idle in sorted(self._idle & {bend.name for _, bend in self._active}):
+            self._idle -= {idle}
+            self._say(f"bend {idle} does nothing to {self._spec.name}: it has no tokens and no latents. Use a network.")
         names = {bend.name for _, bend in self._active} | ({"user"} if self.settings["file"] else set())
         self._states = {key: state for key, state in self._states.items() if key in names}
 

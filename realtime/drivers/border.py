@@ -8,7 +8,8 @@ channels become the stereo of the host side and back:
 
 Where another card is the input, its samples come by a bridge (bridge.py); where a file is, by a feed.
 
-The output is silent for `MUTED` samples after a stream opens, then faded in; at full level it is untouched to the bit.
+The output is silent for `MUTED` samples after a stream opens, then faded in; at full level it is untouched to the bit,
+unless it leaves full scale: there it is clipped, and counted.
 """
 
 from __future__ import annotations
@@ -79,8 +80,9 @@ class Memory(IntEnum):
     NANOSECONDS = 41
     SAMPLES = 42  # in all blocks
     FEED_AT = 43  # sample of the feed to take next
-    FEED_LEVEL = 45  # share of the feed now
     BRIDGE_LOST = 44  # losses of the bridge, as far as they are counted
+    FEED_LEVEL = 45  # share of the feed now
+    CLIPPED = 46  # samples that were beyond full scale
     SIZE = 64
 
 
@@ -109,7 +111,7 @@ _KINDS, _CLOCK, _SAMPLES, _SIZE = (
 )
 _FEED, _FEED_END, _FEED_AT = int(Memory.FEED), int(Memory.FEED_END), int(Memory.FEED_AT)
 _FEED_TARGET, _FEED_LEVEL = int(Memory.FEED_TARGET), int(Memory.FEED_LEVEL)
-_BRIDGE, _BRIDGE_LOST = int(Memory.BRIDGE), int(Memory.BRIDGE_LOST)
+_BRIDGE, _BRIDGE_LOST, _CLIPPED = int(Memory.BRIDGE), int(Memory.BRIDGE_LOST), int(Memory.CLIPPED)
 _HEADER_SIZE, _STATE_SIZE, _ALL_RINGS, _HOST_XRUNS = 512, int(State.SIZE), RINGS, int(Field.XRUNS)
 _ALL_XRUNS = 15  # the four flags; a fifth says that the output is being primed, which is no loss
 
@@ -168,8 +170,13 @@ def _play(memory, inp, out, now_ns):  # type: ignore[no-untyped-def]
 
 @njit(inline="always")
 def _give_card(memory, out, card_out, start, size):  # type: ignore[no-untyped-def]
+    """The last place before a loudspeaker: nothing leaves full scale, whatever gain, delta and input bring about."""
     left, right = memory[_OUT], memory[_OUT + 1]
     for i in range(size):
+        for c in range(CHANNELS):
+            if not abs(out[i, c]) <= 1.0:  # also what is no number
+                out[i, c] = np.float32(1.0) if out[i, c] > 0 else np.float32(-1.0) if out[i, c] < 0 else np.float32(0.0)
+                memory[_CLIPPED] += 1
         if left == right:
             card_out[start + i, left] = np.float32(0.5) * (out[i, 0] + out[i, 1])
         else:

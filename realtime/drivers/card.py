@@ -67,6 +67,7 @@ class Status:
     xruns: dict[str, int]
     captured: int = 0  # samples of an input that has a clock of its own
     drift_ppm: float = 0.0  # of that clock, against the output's
+    clipped: int = 0  # samples that were beyond full scale
 
 
 @dataclass(frozen=True)
@@ -200,9 +201,16 @@ class _Player:
                 self._connection.send(self._status(self._border))
 
     def _status(self, border: Border) -> Status:
-        counted = border[Memory.BLOCKS], border[Memory.LARGEST], border[Memory.LEVEL], border.xruns
         bridge = border.bridge
-        return Status(*counted, bridge[BridgeMemory.CAPTURED], bridge.drift_ppm) if bridge else Status(*counted)
+        return Status(
+            blocks=border[Memory.BLOCKS],
+            largest=border[Memory.LARGEST],
+            level=border[Memory.LEVEL],
+            xruns=border.xruns,
+            captured=bridge[BridgeMemory.CAPTURED] if bridge else 0,
+            drift_ppm=bridge.drift_ppm if bridge else 0.0,
+            clipped=border[Memory.CLIPPED],
+        )
 
     def _listen(self) -> bool:
         """Wait a little for what the driver says; False when it is time to stop."""

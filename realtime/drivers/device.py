@@ -142,6 +142,7 @@ class DeviceDriver:
             "blocks": self._before.blocks + self._status.blocks,
             "xruns": {kind: self._before.xruns.get(kind, 0) + self._status.xruns.get(kind, 0) for kind in kinds},
             "losses": self.losses,
+            "clipped_samples": self._before.clipped + self._status.clipped,
             "device_latency_samples": self._latency_samples,
             "measured_round_trip_samples": self.found.measured_samples,
         }
@@ -158,7 +159,7 @@ class DeviceDriver:
 
     def _watch_card(self) -> None:
         played, seen, told_block = -1, time.monotonic(), False
-        captured, heard, told_silent = -1, seen, False
+        captured, heard, told_silent, told_clipped = -1, seen, False, False
         while not self._stopping.is_set():
             assert self._link is not None
             gone = False
@@ -181,6 +182,9 @@ class DeviceDriver:
             elif self.found.bridge_delay and now - heard > LOST_S and not told_silent:
                 told_silent = True
                 self._messages.put(f"{self.found.source} gives no samples; its input is silence until it does")
+            if self._status.clipped and not told_clipped:
+                told_clipped = True
+                self._messages.put("the output leaves full scale and is clipped. Turn down gain, or what comes in.")
             if not told_block and self._status.largest > self._timeline[Field.MAX_BLOCK]:
                 told_block = True
                 self._messages.put(
@@ -212,7 +216,7 @@ class DeviceDriver:
             self._messages.put(f"{self.found.name} is gone (unplugged, or its server ended); silent until it is back")
         self._playing = False
         facts = self.facts
-        self._before = Status(facts["blocks"], facts["block"], 0, facts["xruns"])
+        self._before = Status(facts["blocks"], facts["block"], 0, facts["xruns"], clipped=facts["clipped_samples"])
         self._status = Status(0, 0, 0, {})
         self._link = CardLink(self._request, self.found, in_thread=self._in_thread)
         self._link.send(Attach(self._timeline.path))
