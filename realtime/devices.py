@@ -69,6 +69,7 @@ def loopback(arguments: argparse.Namespace, rate: int | None, block: int | None)
     measured = measure(opening, found)
     remember_round_trip(found.name, found.rate, found.block, measured.samples)
     told = "says nothing of use" if found.latency_samples is None else f"says {found.latency_samples}"
+    clocks = f" Of it {found.bridge_samples} lie between two clocks ({found.drift_ppm:+.0f} ppm)."
     return {
         "name": found.name,
         "sample_rate": found.rate,
@@ -76,9 +77,11 @@ def loopback(arguments: argparse.Namespace, rate: int | None, block: int | None)
         "measured_samples": measured.samples,
         "device_latency_samples": found.latency_samples,
         "level_db": measured.level_db,
+        "bridge_samples": found.bridge_samples,
+        "drift_ppm": found.drift_ppm,
         "in_words": f"{found.name} at {found.rate} Hz, blocks of {found.block}: its round trip is {measured.samples} "
         f"samples = {1000 * measured.samples / found.rate:.1f} ms measured (it {told}), {measured.level_db:.1f} dB. "
-        "The latency of verdigris plan comes on top.",
+        "The latency of verdigris plan comes on top." + (clocks if found.bridge_delay else ""),
     }
 
 

@@ -7,7 +7,7 @@ its dry ring. A maximum-length sequence correlates with nothing but itself, so t
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,7 @@ from realtime.timeline import DRY, FADE, GAIN_ONE, WET, WET_END, Field, Timeline
 ORDER = 14
 LEVEL = 0.125  # -18 dBFS: heard, and no harm done by loudspeakers that were left on
 START = 12_000  # samples before the sequence, for the card to settle
+CLOCKS_S = 4.0  # more, for two clocks to be known well
 LONGEST_S = 0.5  # of a round trip
 ATTEMPTS = 4
 CLEAR = 8.0  # times the root mean square of the correlation: what a copy stands out by
@@ -57,11 +58,13 @@ def find(played: npt.NDArray[np.float32], recorded: npt.NDArray[np.float32]) -> 
 def measure(opening: Opening, found: Found) -> RoundTrip:
     """Play and listen for about a second, again if the card lost something. CardError if nothing comes back."""
     mls = LEVEL * sequence()
-    wanted = 2 * FADE + START + len(mls) + round(LONGEST_S * found.rate)
+    opening = replace(opening, delay=found.bridge_delay)
+    start = START + (round(CLOCKS_S * found.rate) if found.bridge_delay else 0)
+    wanted = 2 * FADE + start + len(mls) + round(LONGEST_S * found.rate)
     timeline = Timeline.create(rate=max(found.rate, wanted + found.rate // 2), latency=2 * FADE, max_block=found.block)
     try:
         for _ in range(ATTEMPTS):
-            recorded = _play(opening, timeline, mls, wanted)
+            recorded = _play(opening, timeline, mls, start, wanted)
             if recorded is not None:
                 break
         else:
@@ -80,12 +83,12 @@ def measure(opening: Opening, found: Found) -> RoundTrip:
 
 
 def _play(
-    opening: Opening, timeline: Timeline, mls: npt.NDArray[np.float32], wanted: int
+    opening: Opening, timeline: Timeline, mls: npt.NDArray[np.float32], start: int, wanted: int
 ) -> npt.NDArray[np.float32] | None:
     """What came in from the time on at which the sequence was played, [2, T]; None if the card lost something."""
     host = HostSide(timeline)
     timeline.header[Field.GAIN_DRY], timeline.header[Field.GAIN_A], timeline.header[Field.FILL] = 0, GAIN_ONE, 1
-    timeline.rings[WET, :, START : START + len(mls)] = mls
+    timeline.rings[WET, :, start : start + len(mls)] = mls
     timeline.store(Field.ENGINE, 1)
     timeline.store(WET_END[0], timeline[Field.CAPACITY])
     timeline.store(Field.ACK, timeline[Field.STREAM])
@@ -98,7 +101,7 @@ def _play(
         time.sleep(0.01)
     stream.close()
     lost, played = sum(border.xruns.values()), timeline.load(Field.PLAYED_END)
-    first = timeline[Field.LATENCY] + START  # where the sequence was played
+    first = timeline[Field.LATENCY] + start  # where the sequence was played
     recorded = np.empty((2, wanted - first), np.float32)
     timeline.read(DRY, first, recorded)
     host.close()

@@ -5,15 +5,19 @@ from __future__ import annotations
 import builtins
 import subprocess
 import sys
+from multiprocessing.context import SpawnProcess
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from realtime.drivers import cards, opening, portaudio, stream
+from realtime.drivers import cardlink, cards, opening, portaudio, stream
 from realtime.drivers.border import Border
+from realtime.drivers.card import Refused
+from realtime.drivers.cardlink import CardLink
 from realtime.drivers.cards import Choice, choose, find, recall, remember
-from realtime.drivers.opening import Request, plan_opening
+from realtime.drivers.opening import Found, Request, callback_kind, plan_opening
 from realtime.drivers.portaudio import Card, CardError, stable_name
 from realtime.drivers.stream import BAD_RATE, BUSY, explain
 from tests.conftest import ROOT
@@ -152,6 +156,35 @@ def test_a_sounddevice_without_place_for_a_compiled_callback_is_given_a_python_o
     pair = choose(Choice(), there=THERE)
     opening.open_stream(opening.Opening(pair, 48_000, None, (0, 1), (0, 1)), Border((0, 1), (0, 1)))
     assert opened == ["python"]
+
+
+def test_what_serves_the_card_is_announced_unless_it_is_the_best_there_is() -> None:
+    for compiled, own_process, words in (
+        (True, True, ""),
+        (
+            False,
+            True,
+            "Callback: Python, since this sounddevice takes no compiled one: expect more misses, in a process",
+        ),
+        (True, False, "Callback: numba, in the session's own process, since no other could be started"),
+        (False, False, "expect more misses, in the session's own process"),
+    ):
+        kind = callback_kind(compiled, own_process)
+        said = str(Found("ALSA:X", "", "ALSA:X", "as given", 48_000, 256, None, None, kind))
+        assert words in said
+        assert ("Callback" in said) == bool(words)
+
+
+def test_where_no_process_can_be_started_the_card_is_served_in_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: BaseProcess) -> None:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(SpawnProcess, "start", refuse)
+    monkeypatch.setattr(cardlink, "serve", lambda connection, request, wanted: connection.send(Refused("here")))
+    link = CardLink(Request(Choice(), 48_000), None, in_thread=False)
+    with pytest.raises(CardError, match="here"):
+        link.wait_found()
+    link.end()
 
 
 def test_neither_the_card_nor_the_session_loads_torch_or_the_sound_library() -> None:

@@ -7,6 +7,7 @@ import multiprocessing
 import threading
 import time
 import weakref
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
@@ -28,18 +29,24 @@ class CardLink:
         self.connection, theirs = context.Pipe()
         self.process: BaseProcess | None = None
         self.thread: threading.Thread | None = None
-        if in_thread:
-            self._theirs = theirs
-            self.thread = threading.Thread(target=serve, args=(theirs, request, wanted), daemon=True)
-            self.thread.start()
-        else:
-            self.process = context.Process(
-                target=serve_process, args=(theirs, request, wanted), name="verdigris-card", daemon=True
-            )
-            with held_for_child():
-                self.process.start()
-            self._forgotten = weakref.finalize(self, self.process.kill)  # it ignores SIGTERM, which Python ends with
-            theirs.close()  # so that the pipe closes when the process dies
+        if not in_thread:
+            try:
+                self._start(context.Process, theirs, request, wanted)
+                return
+            except OSError:  # no room for another process; better here than not at all, and it is announced
+                self.process = None
+        self._theirs = theirs
+        self.thread = threading.Thread(target=serve, args=(theirs, request, wanted), daemon=True)
+        self.thread.start()
+
+    def _start(
+        self, make: Callable[..., BaseProcess], theirs: Connection, request: Request, wanted: Found | None
+    ) -> None:
+        self.process = make(target=serve_process, args=(theirs, request, wanted), name="verdigris-card", daemon=True)
+        with held_for_child():
+            self.process.start()
+        self._forgotten = weakref.finalize(self, self.process.kill)  # it ignores SIGTERM, which Python ends with
+        theirs.close()  # so that the pipe closes when the process dies
 
     def wait_found(self) -> Found:
         """What the card is; CardError if it is refused."""

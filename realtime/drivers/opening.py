@@ -5,6 +5,7 @@ All of this is done in the process of the card (card.py), and by `verdigris doct
 
 from __future__ import annotations
 
+import multiprocessing
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +22,14 @@ PROBE_BLOCKS = 8
 PROBE_S = 5.0
 WATCH_S = 1.0  # two clocks, once they are known
 COMPILED = "numba, in a process of its own"
-INTERPRETED = "Python, in a process of its own, since this sounddevice takes no compiled one: expect more misses"
+
+
+def callback_kind(compiled: bool, own_process: bool) -> str:
+    """What serves the card, and what is to be expected where that is not the best there is."""
+    code = "numba" if compiled else "Python, since this sounddevice takes no compiled one: expect more misses"
+    if own_process:
+        return f"{code}, in a process of its own"
+    return f"{code}, in the session's own process, since no other could be started: it goes down with its sound system"
 
 
 @dataclass(frozen=True)
@@ -159,7 +167,7 @@ def probe(opening: Opening) -> Found:
         block=block,
         latency_samples=latency,
         measured_samples=measured,
-        callback=COMPILED if stream.compiled else INTERPRETED,
+        callback=callback_kind(stream.compiled, own_process=multiprocessing.parent_process() is not None),
     )
     if bridge is None:
         return found
