@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from realtime.engine import Engine
@@ -63,12 +64,13 @@ class OscServer:
         device: str = "",
         facts: Callable[[], Mapping[str, Any]] = dict,
         orders: Orders | None = None,
+        place: Path | None = None,
         say: Callable[[str], None] = lambda line: None,
         wall: Callable[[], float] = time.time,
     ) -> None:
         """`facts`: the driver's; `orders` go to the session that plays here; `say` gets lines for the console.
 
-        `wall` is what timetags are compared with, Unix seconds.
+        Snapshots are kept in `place`, if there is one. `wall` is what timetags are compared with, Unix seconds.
         """
         self.device, self.facts, self.dump = device, facts, 0
         self._say, self._wall, self._orders = say, wall, orders
@@ -78,7 +80,7 @@ class OscServer:
             say(self._transport.tcp_problem)
         self._clients = Clients()
         self._space = Space(PARAMETERS)
-        self.snapshots, self.listing = Snapshots(), Listing()
+        self.snapshots, self.listing = Snapshots(place), Listing()
         self._events: collections.deque[object] = collections.deque()
         self._received = self._bad = self._errors = self._late = 0
         self._stopping = False

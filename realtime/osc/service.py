@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from realtime.config import config_directory
 from realtime.engine import Engine
 from realtime.orders import Orders
 from realtime.osc.announce import Announcement
@@ -28,11 +29,12 @@ class OscService:
         orders: Orders | None = None,
     ) -> None:
         """As of OscServer. OscError if there is no port at all."""
+        place = config_directory()
         try:
-            self.osc = OscServer(engine, port, device=device, facts=facts, orders=orders, say=say)
+            self.osc = OscServer(engine, port, device=device, facts=facts, orders=orders, place=place, say=say)
         except OscError as error:
             say(str(error))
-            self.osc = OscServer(engine, 0, device=device, facts=facts, orders=orders, say=say)
+            self.osc = OscServer(engine, 0, device=device, facts=facts, orders=orders, place=place, say=say)
         self.query: QueryServer | None = None
         self._announcement: Announcement | None = None
         for query_port in (self.osc.port + 1, 0):  # the next one, else any

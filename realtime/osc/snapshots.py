@@ -7,12 +7,17 @@ a ───── b
 
 from __future__ import annotations
 
+import contextlib
+import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from realtime.params import PARAMETERS, ParameterError
 
 MOST = 256
+FILE = "snapshots.json"
+OF_THE_MOMENT = ("mute", "a.match", "b.match", "a.lock", "b.lock")
 CORNERS = 4
 Values = dict[str, Any]
 KEPT = tuple(
@@ -21,21 +26,26 @@ KEPT = tuple(
     if row.when in ("block", "frame")
     and not row.local
     and not name.startswith("osc.")
+    and name not in OF_THE_MOMENT
     and not name.endswith(".snapshot.store")  # it does something when it changes
 )
 
 
 class Snapshots:
-    """One performer's; kept as long as the program runs."""
+    """One performer's; kept from one start of the program to the next where they are given a place."""
 
-    def __init__(self) -> None:
-        self._stored: dict[str, Values] = {}
+    def __init__(self, place: Path | None = None) -> None:
+        """`place` is a directory; what cannot be read there is as if it were not."""
+        self._place = place
+        self._stored: dict[str, Values] = _load(place / FILE) if place else {}
         self._corners: tuple[str, ...] = ()
 
     def store(self, name: str, values: Mapping[str, Any]) -> None:
         if name not in self._stored and len(self._stored) >= MOST:
             raise ParameterError(f"{MOST} snapshots are stored already. Store over one of them.")
         self._stored[name] = {key: values[key] for key in KEPT}
+        if self._place:
+            _save(self._place, self._stored)
 
     def recall(self, name: str) -> Values:
         """ParameterError if nothing is stored there."""
@@ -70,3 +80,32 @@ def _mean(values: Sequence[Any], weights: Sequence[float]) -> Any:
     if isinstance(values[0], tuple):
         return tuple(_mean(elements, weights) for elements in zip(*values, strict=True))
     return float(sum(weight * value for weight, value in zip(weights, values, strict=True)))
+
+
+def _load(path: Path) -> dict[str, Values]:
+    """What was saved, of what the table allows today; what is new in it, at its default."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return {str(name): {key: _allowed(key, values) for key in KEPT} for name, values in found.items()}
+    return {}
+
+
+def _allowed(name: str, values: Mapping[str, Any]) -> Any:
+    row = PARAMETERS[name]
+    try:
+        return row.parse(values.get(name, row.default))
+    except ParameterError:
+        return row.default
+
+
+def _save(place: Path, stored: Mapping[str, Values]) -> None:
+    """Whole or not at all; ParameterError if it cannot be."""
+    new = (place / FILE).with_suffix(".new")
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        new.write_text(json.dumps(stored), encoding="utf-8")
+        new.replace(place / FILE)
+    except OSError as error:
+        raise ParameterError(
+            f"the snapshot is kept for now, and not for the next start ({error.strerror}). Make {place} yours."
+        ) from error
