@@ -10,6 +10,7 @@ import argparse
 import importlib.metadata
 import io
 import os
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -61,6 +62,11 @@ def _run(argv: list[str]) -> None:
             build_parser().error(f"unknown: {' '.join(rest)}")
         _open_window(arguments)
         return
+    if arguments.command == "demo":
+        if rest:
+            build_parser().error(f"unknown: {' '.join(rest)}")
+        _take_tour(arguments)
+        return
     if arguments.command == "train":
         from models.training import train
 
@@ -75,7 +81,22 @@ def _run(argv: list[str]) -> None:
         build_parser().error(f"unknown: {' '.join(rest)}")
     from realtime import commands
 
-    getattr(commands, f"run_{arguments.command if argv else 'demo'}")(arguments)
+    getattr(commands, f"run_{arguments.command if argv else 'first'}")(arguments)
+
+
+def _take_tour(arguments: argparse.Namespace) -> None:
+    from gui import tour
+    from realtime.commands import seconds_of
+    from realtime.demo import CLIP
+
+    def open_window() -> None:
+        """Of its own, where there is a display: it finds the session by itself."""
+        if has_display():
+            subprocess.Popen([sys.executable, "-m", "realtime.cli", "gui"], start_new_session=True)
+
+    seconds = seconds_of(arguments.seconds) if arguments.seconds else tour.SECONDS
+    if failed := tour.run(arguments.input or CLIP, rounds=int(arguments.once), seconds=seconds, there=open_window):
+        raise OSError(failed)
 
 
 def _open_window(arguments: argparse.Namespace) -> None:
@@ -172,6 +193,10 @@ def build_parser() -> Parser:
     plugin.add_argument("action", choices=("install", "doctor"), help="make hosts find it; say what is there")
     plugin.add_argument("--json", action="store_true", help="with doctor")
 
+    demo = commands.add_parser("demo", help="a tour that needs no hands: dry, networks, Opus, and what is on the wire")
+    demo.add_argument("--input", type=Path, metavar="FILE", help="what to play (default: the demo clip)")
+    demo.add_argument("--seconds", metavar="N", help="at each stop (default 8)")
+    demo.add_argument("--once", action="store_true", help="once round, not until it is stopped")
     gui = commands.add_parser("gui", help="open the window; what verdigris alone does where there is a display")
     gui.add_argument("--screenshot", type=Path, metavar="FILE", help="save a picture of it as PNG, and close it")
     gui.add_argument("--demo", action="store_true", help="show the demo clip, by an engine of its own")

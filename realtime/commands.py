@@ -39,7 +39,7 @@ INSERT_BLOCK = 1024  # hosts say theirs; new inserts reserve for this
 USER_ERRORS = (*CANNOT_BEGIN, CompilerError, InstallError)
 
 
-def run_demo(arguments: argparse.Namespace) -> None:
+def run_first(arguments: argparse.Namespace) -> None:
     """What plain `verdigris` does: the demo clip through both slots, everything heard in turn, recorded in out/."""
     place = run_live(arguments, DEMO_SCHEDULE)["recording"]
     also = " and report.json" if place == str(arguments.record) else f"; {arguments.record}/ holds report.json"
@@ -90,7 +90,7 @@ def open_session(arguments: argparse.Namespace, schedule: Sequence[tuple[float, 
     random = arguments.block == "random"
     fixed, values = _given(arguments)
     arguments = _changed(arguments, {name: fixed[name] for name in _CARD if name in fixed})
-    seconds = None if arguments.seconds is None else _seconds(arguments.seconds)
+    seconds = None if arguments.seconds is None else seconds_of(arguments.seconds)
     a = split_path(fixed.get("a.codec", PARAMETERS["a.codec"].default))
     b = _optional(fixed.get("b.codec", PARAMETERS["b.codec"].default))
     for name, value in values.items():
@@ -154,7 +154,7 @@ def _run_inserts(arguments: argparse.Namespace) -> dict[str, Any]:
         values=values,
         osc=_osc_port(arguments),
     )
-    missed = serve(options, None if arguments.seconds is None else _seconds(arguments.seconds))
+    missed = serve(options, None if arguments.seconds is None else seconds_of(arguments.seconds))
     print("holes: " + (", ".join(f"{kind} {count}" for kind, count in missed.items()) or "no insert played"))
     return {"misses": missed}
 
@@ -301,7 +301,8 @@ def _osc_port(arguments: argparse.Namespace) -> int | None:
     return int(given)
 
 
-def _seconds(given: str) -> float:
+def seconds_of(given: str) -> float:
+    """What --seconds says; ParameterError if it may not."""
     try:
         seconds = float(given)
     except ValueError:

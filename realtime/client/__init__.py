@@ -31,8 +31,10 @@ does not answer; the values and facts are the last ones, and any session that co
 | `device`                     | dict of facts of the driver                                                          |
 | `rate`                       | Hz; 0 before there is a stream                                                       |
 | `rings`                      | Rings, or None before there is a stream                                              |
+| `loudness`                   | dict "dry", "a", "b", "heard": short-term, LUFS; empty before the first was told     |
 | `frames(slot)`               | list of Frame: what slot "a" or "b" has sent since the last call                     |
 | `start_engine(*flags)`       | `verdigris live` with these flags, on its own: it outlives us. Event started or fail |
+| `follow(pid)`                | the session of this process only, such as the one that was started                   |
 | `ask(*command)`              | `verdigris codecs` or `devices`, asked beside us: event answer when it is there      |
 | `quit_engine()`              | end the session, faded                                                               |
 | `close()`                    | let go; the session goes on                                                          |
@@ -50,6 +52,13 @@ does not answer; the values and facts are the last ones, and any session that co
 | error   | address, reason, remedy              | a message was refused                                     |
 | answer  | command, data                        | to `ask`                                                  |
 | message | address, args                        | anything else that came by OSC                            |
+
+**What a session does.** By `set`, answered by done or fail, and mirrored in `values`: `record` (True: a take begins;
+done has its directory), `record.directory`, `source` ("input", a path of sound or of a tape). By `send`:
+`/verdigris/capture` seconds (what was just heard becomes the source, looped, its seeds locked; done has its length in
+seconds), `/verdigris/restart` name value ... (rate, block, precision, latency, driver, device.input, device.output,
+a.codec, b.codec: events state, stream and done follow), `/verdigris/quit`. At once: `mute`, `match` ("follow" sets
+a.match and b.match by loudness, "hold" keeps them), monitor "ghost".
 
 **Rings.** All four are addressed by the input sample that is heard: `rings.now` is the one that is heard now (less than
 0 in the first latency), and sample k of "dry", "a", "b" and "heard" sounds at one moment, so that they can be drawn on

@@ -47,7 +47,8 @@ class Client:
         self.latency = Latency()
         self.device: dict[str, Any] = {}
         self.rings: Rings | None = None
-        self._pid, self._groups = pid, ("params", *(("frames", "tokens", "latents") if frames else ()))
+        self.loudness: dict[str, float] = {}
+        self._pid, self._groups = pid, ("params", "loudness", *(("frames", "tokens", "latents") if frames else ()))
         self._frames, self._programs = Frames(), Programs()
         self._connection: Connection | None = None
         self._events: list[Event] = []
@@ -57,11 +58,18 @@ class Client:
             "/verdigris/codec": self._hear_codec,
             "/verdigris/latency/terms": self._hear_latency,
             "/verdigris/device": self._hear_device,
+            "/verdigris/out/loudness": self._hear_loudness,
             "/verdigris/pong": lambda args: None,
             "/verdigris/done": lambda args: self._tell("done", *args),
             "/verdigris/fail": lambda args: self._tell("fail", *args),
             "/verdigris/error": lambda args: self._tell("error", *args),
         }
+
+    def follow(self, pid: int) -> None:
+        """The session of this process, and no other."""
+        self._pid = pid
+        if self.session and self.session.pid != pid:
+            self._lose()
 
     def poll(self) -> list[Event]:
         """Take in what has come, find or find again what is to be followed; what happened, in order. Never waits."""
@@ -253,6 +261,9 @@ class Client:
         if (device := pairs(args)) != self.device:
             self.device = device
             self._tell("facts", "device")
+
+    def _hear_loudness(self, args: tuple[Any, ...]) -> None:
+        self.loudness = dict(zip(("dry", "a", "b", "heard"), args, strict=True))
 
     def _judge(self, now: float) -> None:
         """What state that is."""

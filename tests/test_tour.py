@@ -1,0 +1,87 @@
+"""The tour: where it stops, what it sets, what it says of the wire; and once with an engine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from gui import tour
+from gui.tour import STOPS, Tour, on_the_wire
+from realtime.client import PLAYING, Client, Event
+from realtime.params import PARAMETERS, parse
+from realtime.telemetry import Telemetry
+
+
+class Obedient:
+    """A client whose engine does at once whatever it is told."""
+
+    def __init__(self) -> None:
+        self.state, self.rate, self.telemetry = PLAYING, 48_000, Telemetry(bitrate=(24.0, 5.189))
+        self.values = {name: row.default for name, row in PARAMETERS.items()}
+        self.set_to: list[tuple[str, Any]] = []
+
+    def set(self, name: str, value: Any) -> None:
+        self.values[name] = parse(name, value)
+        self.set_to.append((name, value))
+
+
+def toured(client: Obedient, **options: Any) -> list[str]:
+    lines: list[str] = []
+    trip = Tour(cast(Client, client), lines.append, Path("clip.ogg"), rounds=1, seconds=0.001, **options)
+    while trip.step():
+        pass
+    return lines
+
+
+def test_every_stop_is_heard_and_told_in_turn_and_leaves_nothing_behind() -> None:
+    client = Obedient()
+    lines = toured(client)
+    heard = [value for name, value in client.set_to if name == "monitor"]
+    assert heard == [stop.path for stop in STOPS] == ["dry", "a", "b", "b", "delta", "a"]
+    assert [line for line in lines if not line.startswith(" ")] == [
+        f"{n}/{len(STOPS)} {stop.title}: {stop.words}" for n, stop in enumerate(STOPS, 1)
+    ]
+    assert client.values["a.bend.freeze.on"] is False
+    assert client.values["mute"] is False
+    assert client.values["source"] == str(Path("clip.ogg").absolute())
+
+
+def test_what_is_on_the_wire_is_measured_and_set_against_pcm() -> None:
+    client = cast(Client, Obedient())
+    assert on_the_wire(client, "dry") == "1,536,000 bits = 192,000 bytes a second, as PCM"
+    assert on_the_wire(client, "a") == "24,000 bits = 3,000 bytes a second on the wire; PCM is 64 times as much"
+    assert on_the_wire(client, "b") == "5,189 bits = 649 bytes a second on the wire; PCM is 296 times as much"
+
+
+def test_a_codec_that_cannot_be_had_is_said_and_the_tour_goes_on() -> None:
+    client = Obedient()
+    lines: list[str] = []
+    client.values["b.codec"] = "off"
+    client.set = lambda name, value: None  # type: ignore[method-assign]
+    trip = Tour(cast(Client, client), lines.append, Path("clip.ogg"), rounds=1, seconds=0.001)
+    for _ in range(10):
+        trip.step()
+    trip.hear(Event("fail", ("source", "no such file")))
+    for _ in range(10):
+        trip.step()
+    trip.hear(Event("fail", ("b.codec", "slot B is off")))
+    for _ in range(10):
+        trip.step()
+    assert "    not today: slot B is off" in lines
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_tour_with_an_engine_measures_what_each_codec_sends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setattr(tour, "FLAGS", (*tour.FLAGS, "--driver", "clock"))
+    lines: list[str] = []
+    clip = Path(tour.__file__).parent.parent / "realtime" / "demo" / "drums_arovane_CC0.ogg"
+    assert tour.run(clip, rounds=1, seconds=4.0, show=lines.append) == ""
+    told = [int(line.split()[0].replace(",", "")) for line in lines if line.startswith("    ") and "bits" in line]
+    pcm, continuous, discrete, opus, *_ = told
+    assert (pcm, continuous) == (1_536_000, 24_000)
+    assert discrete == pytest.approx(5189, abs=2)
+    assert opus == pytest.approx(6000, rel=0.3)
