@@ -102,6 +102,10 @@ class Reader:
         while (block := self.read(count)).shape[1]:
             yield block
 
+    def remarks(self) -> tuple[str, ...]:
+        """What a player should know of it: nothing, since files were heard before."""
+        return ()
+
     def close(self) -> None:
         self._file.close()
 

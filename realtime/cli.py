@@ -18,6 +18,7 @@ from pathlib import Path
 from models.codec import MODES
 from realtime import signals
 from realtime.params import PARAMETERS
+from realtime.rack import flags
 from realtime.usage import Parser, one_line
 
 DEMO = ("live", "--driver", "clock", "--seconds", "15", "--record", "out", "--report", "out/report.json")
@@ -140,8 +141,12 @@ def build_parser() -> Parser:
         "(default device if there is one and no --input, else clock)",
     )
     _add_card(live)
+    flags.add(live, "--post-a", "--post-b")
     live.add_argument(
-        "--input", type=Path, metavar="FILE", help="what to play, once (default: the demo clip, over and over)"
+        "--input",
+        type=Path,
+        metavar="FILE",
+        help="what to play, once, or pyo:FILE, a patch (default: the demo clip, over and over)",
     )
     _add_flags(live, "monitor", "latency", "rate", "precision")
     live.add_argument(
@@ -161,12 +166,17 @@ def build_parser() -> Parser:
     )
 
     render = commands.add_parser("render", help="put a file through a codec")
-    render.add_argument("input", type=Path)
+    render.add_argument("input", type=Path, help="an audio file, or pyo:FILE, a patch")
     render.add_argument("output", type=Path, help="a float32 WAV, as long as the input")
     render.add_argument("--codec", default="opus:24", metavar="CODEC", help="as in live, or vorbis:N (default opus:24)")
     render.add_argument("--path", choices=("continuous", "discrete"), help="of a network (default continuous)")
     render.add_argument("--mode", choices=MODES, default=MODES[0], help="parallel: all frames of the file together")
     _add_flags(render, "precision")
+    flags.add(render, "--post")
+    render.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="an effect's control, as in live"
+    )
+    render.add_argument("--seconds", metavar="N", help="of a patch, which has no end")
     render.add_argument("--tokens", type=Path, metavar="FILE", help="write the frames to a tape as well")
     for name in ("steps", "seed"):
         row = PARAMETERS[f"a.{name}"]
@@ -186,6 +196,7 @@ def build_parser() -> Parser:
 
     plan = commands.add_parser("plan", help="say the latency, and what it is made of")
     _add_slots(plan)
+    flags.add(plan, "--post-a", "--post-b")
     _add_flags(plan, "rate", "block", "latency", "precision")
     plan.add_argument("--json", action="store_true")
 
@@ -211,6 +222,9 @@ def build_parser() -> Parser:
 
     for name, help_ in (("codecs", "list the codecs"), ("devices", "list the sound cards")):
         commands.add_parser(name, help=help_).add_argument("--json", action="store_true")
+    effects = commands.add_parser("effects", help="list the effects that can be in the rack")
+    effects.add_argument("effect", nargs="?", metavar="KIND:WHERE", help="list the controls of this one")
+    effects.add_argument("--json", action="store_true")
     commands.add_parser("osc", help="print docs/osc.md, which is made from the table")
     commands.add_parser("train", help="train a network", add_help=False)
     commands.add_parser("evaluate", help="judge a codec beside others", add_help=False)

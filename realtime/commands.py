@@ -30,6 +30,9 @@ from realtime.params import PARAMETERS, ParameterError, parse, parse_assignment
 from realtime.playback import play_tape
 from realtime.plugin.build import CompilerError
 from realtime.plugin.places import InstallError, examine, install
+from realtime.rack import flags, listing
+from realtime.rack.patch_source import PatchSource, is_patch
+from realtime.rack.rows import is_control
 from realtime.render import render
 from realtime.service import Request, describe, open_lanes, warm_up
 from realtime.session import Session
@@ -81,7 +84,11 @@ def _given(arguments: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any
         *("monitor", "adapt", "a.codec", "b.codec", "rate", "latency", "precision"),
         *(() if arguments.block == "random" else ("block",)),
     )
-    fixed = {name: values.pop(name) for name in list(values) if PARAMETERS[name].when in ("load", "restart")}
+    fixed = {
+        name: values.pop(name)
+        for name in list(values)
+        if not is_control(name) and PARAMETERS[name].when in ("load", "restart")
+    }
     return fixed, values
 
 
@@ -98,14 +105,20 @@ def open_session(arguments: argparse.Namespace, schedule: Sequence[tuple[float, 
             raise ParameterError(f"{name} {value}: no such file. Pass a Python file that has a function bend.")
     if values.get("monitor") == "b" and not b:
         raise ParameterError("monitor b: slot B is off. Pass --b CODEC, or --monitor dry, a or delta.")
-    if arguments.input is None and seconds is None and arguments.driver == "file":
-        raise ParameterError("--driver file without --input never ends. Pass --seconds N or --input FILE.")
-    if arguments.input:
+    patch = is_patch(arguments.input)
+    if (arguments.input is None or patch) and seconds is None and arguments.driver == "file":
+        raise ParameterError("--driver file without a file never ends. Pass --seconds N or --input FILE.")
+    racks = flags.racks(arguments, offline=arguments.driver == "file")
+    if patch and arguments.driver == "device":
+        raise ParameterError(f"a card plays no patch as its input. Pass --pre {arguments.input}, which plays it in.")
+    if arguments.input and not patch:
         audiofile.check(arguments.input, seconds)
     card = devices.card_for(arguments, fixed.get("rate"), fixed.get("block"))
-    source = None
+    source: Reader | PatchSource | None = None
     try:
-        if card is None or arguments.input:  # a card plays the file itself; here it tells its length
+        if patch:
+            source = PatchSource(str(arguments.input), fixed.get("rate"), patience_s=racks.patience_s)
+        elif card is None or arguments.input:  # a card plays the file itself; here it tells its length
             rate = card.found.rate if card else fixed.get("rate")
             source = Reader(arguments.input or CLIP, rate, loop=arguments.input is None)
     except BaseException:
@@ -120,6 +133,7 @@ def open_session(arguments: argparse.Namespace, schedule: Sequence[tuple[float, 
         latency=fixed.get("latency", 0),
         precision=fixed.get("precision", PARAMETERS["precision"].default),
         offline=arguments.driver == "file",
+        racks=racks,
     )
     driver = "device" if card else arguments.driver or "clock"
     return Session(
@@ -151,6 +165,7 @@ def _run_inserts(arguments: argparse.Namespace) -> dict[str, Any]:
         b=_optional(fixed.get("b.codec", PARAMETERS["b.codec"].default)),
         block=fixed.get("block", INSERT_BLOCK),
         precision=fixed.get("precision", PARAMETERS["precision"].default),
+        racks=flags.racks(arguments),
         values=values,
         osc=_osc_port(arguments),
     )
@@ -176,6 +191,8 @@ def run_render(arguments: argparse.Namespace) -> None:
     steps, seed = (replace(PARAMETERS[f"a.{name}"], name=f"--{name}") for name in ("steps", "seed"))
     controls = Controls(steps=steps.parse(arguments.steps), seed=seed.parse(arguments.seed))
     name, path = split_path(arguments.codec)
+    if is_patch(arguments.input) and arguments.seconds is None:
+        raise ParameterError(f"{arguments.input} has no end. Pass --seconds N.")
     with Progress(transient=True, disable=not sys.stdout.isatty()) as bar:
         task = bar.add_task("rendering", total=1.0)
         job = Job(
@@ -187,8 +204,13 @@ def run_render(arguments: argparse.Namespace) -> None:
             controls,
             _precision(arguments),
             arguments.tokens,
+            flags.racks(arguments, offline=True),
+            dict(_control(text) for text in arguments.set),
+            None if arguments.seconds is None else seconds_of(arguments.seconds),
         )
         done = render(job, lambda part: bar.update(task, completed=part))
+    for remark in done.get("remarks", ()):
+        print(remark, file=sys.stderr)
     if arguments.json:
         print(json.dumps(done))
     else:
@@ -218,10 +240,12 @@ def run_plan(arguments: argparse.Namespace) -> None:
     slots: list[tuple[int, str, str | None]] = [(0, *split_path(given["a.codec"]))]
     if b := _optional(given["b.codec"]):
         slots.append((1, *b))
-    request = Request(tuple(slots), rate, precision=given["precision"])
+    request = Request(tuple(slots), rate, precision=given["precision"], racks=flags.racks(arguments))
     lanes = open_lanes(request)
     compute_s, remarks = warm_up(lanes, request)
     ready = describe(lanes, compute_s)
+    for lane in lanes:
+        lane.close()
     planned = plan(ready.needs, rate=rate, block=given["block"], latency=given["latency"])
     keep_insert_latency(planned)
     if arguments.json:
@@ -256,6 +280,11 @@ def run_devices(arguments: argparse.Namespace) -> None:
     print(json.dumps(found, indent=2) if arguments.json else devices.table(found))
 
 
+def run_effects(arguments: argparse.Namespace) -> None:
+    found = listing.controls(arguments.effect) if arguments.effect else listing.listing()
+    print(json.dumps(found, indent=2) if arguments.json else listing.table(found))
+
+
 def run_osc(arguments: argparse.Namespace) -> None:
     print(document(), end="")
 
@@ -278,6 +307,14 @@ def _flags(arguments: argparse.Namespace, *names: str) -> dict[str, Any]:
     """Parameters that were given by a flag of their own; `--a` is a.codec."""
     given = {name: getattr(arguments, name.partition(".")[0]) for name in names}
     return {name: parse(name, value) for name, value in given.items() if value is not None}
+
+
+def _control(text: str) -> tuple[str, str]:
+    """An effect's control and its value, as they stand in --set."""
+    name, value = parse_assignment(text)
+    if not is_control(name):
+        raise ParameterError(f"--set {text}: rendering has effects' controls to set. Pass such as --set a.post.1.db=6.")
+    return name, value
 
 
 def _precision(arguments: argparse.Namespace) -> str:

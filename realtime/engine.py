@@ -26,8 +26,11 @@ from realtime import latency, telemetry
 from realtime.callback import HostSide, misses
 from realtime.link import EngineError, Link
 from realtime.mix import HEARD, heard
-from realtime.news import Applied, Began, Change, Loaded, Taken, Trouble
-from realtime.params import PARAMETERS
+from realtime.news import PRE, Applied, Began, Change, Loaded, Taken, Trouble
+from realtime.params import PARAMETERS, Parameter
+from realtime.rack.effect import EMPTY, Inserted, Racks
+from realtime.rack.rack import BYPASS
+from realtime.rack.rows import rows
 from realtime.service import Attach, Changes, Playing, Request, SetLimiter, Stream
 from realtime.telemetry import Telemetry
 from realtime.timeline import SLOTS, Field, Timeline
@@ -47,6 +50,7 @@ class Settings:
     latency: int = 0  # reserve at least so many samples
     precision: str = "float32"
     offline: bool = False  # the driver waits for the worker, which is then a thread
+    racks: Racks = EMPTY
 
 
 class Engine:
@@ -56,7 +60,7 @@ class Engine:
         """`hosted` is a timeline that a plug-in made and plays (drivers/plugin.py): L and the mix are its own."""
         self.settings, self._hosted = settings, hosted
         slots = [(0, *settings.a)] + ([(1, *settings.b)] if settings.b else [])
-        self._request = Request(tuple(slots), settings.rate, precision=settings.precision)
+        self._request = Request(tuple(slots), settings.rate, precision=settings.precision, racks=settings.racks)
         self._link: Link | None = None
         self._attached = hosted.load(Field.ENGINE) if hosted else 0  # workers so far
         self._attach_pending = False
@@ -67,6 +71,8 @@ class Engine:
         self._wanted: dict[str, frozenset[str]] = {}  # per asker: what listeners are to hear of each frame
         self._asked: dict[int, tuple[str, int]] = {}  # per slot: the codec that is being loaded, and the ticket
         self._begins: dict[int, int] = {}  # per slot: the ticket of who wants to know when its codec is heard
+        self.table: dict[str, Parameter] = dict(PARAMETERS)  # with the rows of its effects, once it has started
+        self.inserted: tuple[Inserted, ...] = ()  # the effects
         self.values: dict[str, Any] = {name: row.default for name, row in PARAMETERS.items()}
         self.values |= {"rate": settings.rate, "block": settings.block, "latency": settings.latency}
         self.values["precision"] = settings.precision
@@ -83,6 +89,9 @@ class Engine:
         self.playing: tuple[Playing, ...] = ready.playing
         self._request = _settled(self._request, ready.playing)
         self.warm_up_load, self.remarks = ready.load, ready.remarks
+        self.inserted, of_effects = ready.inserted, rows(ready.inserted)
+        self.table |= of_effects
+        self.values |= {name: row.default for name, row in of_effects.items()}
         self.plan = latency.plan(
             ready.needs,
             rate=settings.rate,
@@ -172,7 +181,7 @@ class Engine:
         return "the worker died; starting another, dry meanwhile"
 
     def set(self, name: str, value: Any, *, at: int | None = None, ticket: int = 0) -> None:
-        """Set a parameter, already validated by the table (params.py). Any thread.
+        """Set a parameter, already validated by its row of `table`. Any thread.
 
         Block parameters take effect with the next block. Frame parameters do with the next frame, or with the one that
         holds input sample `at`. Listeners hear Applied with this ticket, if it is not 0, once that is known.
@@ -187,8 +196,8 @@ class Engine:
             elif name == "limiter":
                 self._request = replace(self._request, limiter=value)
                 self._change(Change(-1, name, value, at, ticket))
-            elif slot_name in SLOTS:
-                slot = SLOTS.index(slot_name)
+            elif slot_name in (*SLOTS, "pre"):
+                slot = PRE if slot_name == "pre" else SLOTS.index(slot_name)
                 controls = {**self._request.controls}
                 controls[slot] = {**controls.get(slot, {}), rest: value}
                 self._request = replace(self._request, controls=controls)  # a new worker begins with them
@@ -251,10 +260,14 @@ class Engine:
             link.taken = event.total
             return
         if isinstance(event, Applied):
-            name = event.name if event.name == "limiter" else f"{SLOTS[event.slot]}.{event.name}"
-            event = replace(event, name=name)
-        if isinstance(event, Trouble) and len(self._troubles) < UNREAD:
-            self._troubles.append(event.message)
+            owner = "pre" if event.slot == PRE else SLOTS[event.slot]
+            event = replace(event, name=event.name if event.name == "limiter" else f"{owner}.{event.name}")
+        if isinstance(event, Trouble):
+            if event.failed:
+                place = "pre" if event.slot == PRE else f"{SLOTS[event.slot]}.post"
+                self.values[f"{place}.{event.failed}.{BYPASS}"] = True
+            if len(self._troubles) < UNREAD:
+                self._troubles.append(event.message)
         self._emit(event)
         if isinstance(event, Began) and event.slot in self._begins:
             ticket = self._begins.pop(event.slot)
@@ -269,7 +282,7 @@ class Engine:
         link = self._link
         if link is None or self._attach_pending or link.sent - link.taken >= UNREAD:
             self._held[(change.slot, change.name, change.at)] = change
-        elif change.slot < 0:
+        elif change.name == "limiter":
             self._tell(SetLimiter(bool(change.value), change.at, change.ticket))
         else:
             self._tell(Changes((change,)))
@@ -337,6 +350,10 @@ class Engine:
         if old:
             old.stop()
         return "now playing " + ", ".join(f"{p.codec} {p.path}" for p in ready.playing)
+
+    def bypassed(self, effect: Inserted) -> bool:
+        """Whether an effect is left out, by the player or because it failed."""
+        return bool(self.values[f"{effect.place}.{effect.number}.{BYPASS}"])
 
     def snapshot(self) -> Telemetry:
         """What the worker last said of itself."""

@@ -26,6 +26,8 @@ from realtime.link import Link
 from realtime.load import Load
 from realtime.osc.service import OscService
 from realtime.osc.transport import OscError
+from realtime.rack.effect import EMPTY, Racks
+from realtime.rack.rows import is_control, parse_control
 from realtime.service import Request
 from realtime.sessions import PLAYING, SessionFile
 from realtime.signals import stop_event
@@ -49,6 +51,7 @@ class Options:
     b: Slot | None
     block: int  # the largest that new inserts are planned for
     precision: str = "float32"
+    racks: Racks = EMPTY
     values: dict[str, Any] = field(default_factory=dict)
     osc: int | None = None  # port of the first insert; the others get any
 
@@ -88,7 +91,7 @@ def _plan(options: Options) -> str:
 
 def _request(options: Options) -> Request:
     slots = [(0, *options.a)] + ([(1, *options.b)] if options.b else [])
-    return Request(tuple(slots), PLANNED_RATE, precision=options.precision)
+    return Request(tuple(slots), PLANNED_RATE, precision=options.precision, racks=options.racks)
 
 
 @contextlib.contextmanager
@@ -170,6 +173,7 @@ class Played:
             b=options.b,
             latency=insert.latency,
             precision=options.precision,
+            racks=options.racks,
         )
         self._engine = Engine(settings, insert.timeline)
         self.refused = self._playing = self._ended = False
@@ -184,9 +188,13 @@ class Played:
     def _start(self) -> None:
         """Load and attach; what went wrong is for `poll` to say."""
         try:
+            controls = {name: value for name, value in self._options.values.items() if is_control(name)}
             for name, value in self._options.values.items():  # before, so that the first frame has them
-                self._engine.set(name, value)
+                if name not in controls:
+                    self._engine.set(name, value)
             self._engine.start()
+            for name, value in controls.items():  # there are none before
+                self._engine.set(name, parse_control(self._engine.table, name, value))
         except LatencyError as error:
             self._news.append(
                 f"its latency is {self.insert.latency} samples, these codecs need {error.needed}. It plays dry. "

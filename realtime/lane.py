@@ -1,11 +1,12 @@
 """A lane: one codec in a stream, from blocks at the device's rate to wet at the device's rate.
 
-    block → resample → chunk → encode → Frame ─┬→ bends → decode → resample → limit → slot A
-                                               └→ bends → decode → resample → limit → slot B
+    block → effects → resample → chunk → encode → Frame ─┬→ bends → decode → resample → effects → limit → slot A
+                                                         └→ bends → decode → resample → effects → limit → slot B
 
 One encoder serves every slot that plays this codec; decoder, controls and limiter are the slot's own. Output sample m
-of a slot belongs to input sample m: what the codec and the limiter lag is dropped at the start, here and nowhere else.
-A lane knows nothing of the timeline, devices or time.
+of a slot belongs to input sample m: what codec, limiter and effects lag is dropped at the start, here (the effects' in
+rack.py) and nowhere else.
+A lane knows nothing of devices or time.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 import numpy as np
 
@@ -22,8 +24,10 @@ from models.codec import Audio, Codec, Controls, Decoder, Frame
 from realtime.bends.chain import Chain
 from realtime.limiter import LOOKAHEAD as LIMITER_LOOKAHEAD
 from realtime.limiter import Limiter
-from realtime.news import Change
+from realtime.news import PRE, Change, Trouble
+from realtime.rack.rack import Rack
 from realtime.resample import Resampler
+from realtime.timeline import SLOTS
 
 LOCK_STEP = 69_069  # a multiplier of linear congruential generators: neighbouring seeds share no frame's
 
@@ -31,15 +35,16 @@ LOCK_STEP = 69_069  # a multiplier of linear congruential generators: neighbouri
 class Outlet:
     """One slot of a lane: its decoder and the way back to the device's rate."""
 
-    def __init__(self, slot: int, path: str, codec: Codec, rate: int, channels: int) -> None:
+    def __init__(self, slot: int, path: str, codec: Codec, rate: int, channels: int, rack: Rack | None = None) -> None:
         spec = codec.spec
         self.slot, self.path = slot, path
         self.controls = Controls()
         self.lock = 0  # frames after which the decoding noise repeats; 0: never
         self.bends = Chain(codec, slot, path, self._say)
-        self.troubles: list[str] = []  # its owner empties it
+        self.troubles: list[Trouble] = []  # its owner empties it
         self.decoder: Decoder = codec.open_decoder(path)
         self.resampler = Resampler(spec.sample_rate, rate, channels) if spec.sample_rate != rate else None
+        self.rack = rack or Rack()
         self.limiter = Limiter(rate, channels)
         self._lookahead, self._channels = spec.lookahead, channels
         self.waiting: list[Change] = []  # for the next frame, or for the one that they name
@@ -57,6 +62,7 @@ class Outlet:
         self.limiter.reset()
         if self.resampler:
             self.resampler.reset()
+        self.rack.reset()
         self._skip, self._limiter_skip = self._lookahead, LIMITER_LOOKAHEAD
         self.bits = 0.0
         self._recent.clear()
@@ -69,7 +75,7 @@ class Outlet:
 
     def forget_samples(self) -> None:
         """Another stream counts its samples anew: what waits for one of the old is for the next frame."""
-        self.waiting = [replace(change, at=None) for change in self.waiting]
+        self.waiting = _without_samples(self.waiting)
 
     def take_changes(self, before: int) -> list[Change]:
         """Apply what is due for a frame that ends before this input sample, in order; what that was."""
@@ -87,6 +93,8 @@ class Outlet:
             self.bends.set(name.removeprefix("bend."), value)
         elif name == "lock":
             self.lock = int(value)  # type: ignore[call-overload]
+        elif name.startswith("post."):
+            self.rack.set(name.removeprefix("post."), value)
         else:
             self.controls = replace(self.controls, **{name: value})  # type: ignore[arg-type]
 
@@ -107,7 +115,7 @@ class Outlet:
         return sum(self._recent) / len(self._recent) if self._recent else 0.0
 
     def _say(self, what: str) -> None:
-        self.troubles.append(what)
+        self.troubles.append(Trouble(self.slot, what))
 
     @property
     def wire_bits(self) -> float:
@@ -124,6 +132,8 @@ class Outlet:
         self.bad_samples += bad
         if self.resampler:
             audio = self.resampler.process(audio)
+        audio = self.rack.process(audio)
+        self.troubles += [Trouble(self.slot, said, failed) for said, failed in self.rack.remarks()]
         audio = self.limiter.process(audio)
         skip = min(self._limiter_skip, audio.shape[1])
         self._limiter_skip -= skip
@@ -133,10 +143,23 @@ class Outlet:
 class Lane:
     """One codec and the slots that play it. One thread at a time."""
 
-    def __init__(self, codec: Codec, outlets: Sequence[tuple[int, str]], rate: int, channels: int = 2) -> None:
+    def __init__(
+        self,
+        codec: Codec,
+        outlets: Sequence[tuple[int, str]],
+        rate: int,
+        channels: int = 2,
+        *,
+        pre: Rack | None = None,
+        post: Mapping[int, Rack] = MappingProxyType({}),
+    ) -> None:
+        """`post` has the effects of a slot; `close` lets go of them and of those in `pre`."""
         spec = codec.spec
         self.codec, self.rate, self.channels = codec, rate, channels
-        self.outlets = [Outlet(slot, path, codec, rate, channels) for slot, path in outlets]
+        self.pre = pre or Rack()
+        self.troubles: list[Trouble] = []  # of the effects before; its owner empties it
+        self.pre_changes: list[Change] = []  # for the next frame, or for the one that they name
+        self.outlets = [Outlet(slot, path, codec, rate, channels, post.get(slot)) for slot, path in outlets]
         self.encoder = codec.open_encoder()
         self.resampler = Resampler(rate, spec.sample_rate, channels) if spec.sample_rate != rate else None
         divisor = math.gcd(rate, spec.sample_rate)
@@ -150,6 +173,7 @@ class Lane:
 
     def reset(self) -> None:
         """Begin anew: the next block starts at sample 0 of this stream."""
+        self.pre.reset()
         self.encoder.reset()
         if self.resampler:
             self.resampler.reset()
@@ -167,7 +191,23 @@ class Lane:
     def wanted(self) -> int:
         """Samples at the device's rate after which another frame is complete, or nearly so; at least 1."""
         missing = self.codec.spec.hop - self._pending.shape[1]
-        return max(1, math.ceil(missing * self.rate / self.codec.spec.sample_rate))
+        return self.pre.wanted(max(1, math.ceil(missing * self.rate / self.codec.spec.sample_rate)))
+
+    @property
+    def racks(self) -> list[tuple[str, Rack]]:
+        """All effects, by place as the table of parameters names it."""
+        return [("pre", self.pre)] + [(f"{SLOTS[outlet.slot]}.post", outlet.rack) for outlet in self.outlets]
+
+    def forget_samples(self) -> None:
+        """As of Outlet, for all of them and for the effects before."""
+        self.pre_changes = _without_samples(self.pre_changes)
+        for outlet in self.outlets:
+            outlet.forget_samples()
+
+    def close(self) -> None:
+        """Let go of the effects."""
+        for _, rack in self.racks:
+            rack.close()
 
     def start_of(self, frame: int) -> int:
         """The first input sample, by its owner's count, that is in a frame."""
@@ -191,6 +231,9 @@ class Lane:
         """Take the next [C, n] at the device's rate; give (slot, audio [C, m]) in order, whatever is complete."""
         block, bad = _finite(block)
         self.bad_samples += bad
+        self._take_pre_changes()
+        block = self.pre.process(block)
+        self.troubles += [Trouble(PRE, said, failed) for said, failed in self.pre.remarks()]
         if self.resampler:
             block = self.resampler.process(block)
         self._pending = np.concatenate([self._pending, block], axis=1)
@@ -200,6 +243,15 @@ class Lane:
             self._pending = self._pending[:, hop:]
             done += self._step(np.ascontiguousarray(chunk))
         return done
+
+    def _take_pre_changes(self) -> None:
+        """Apply what is due in the frame that is being gathered."""
+        before = self.start_of(self.frames + 1)
+        due = [change for change in self.pre_changes if change.at is None or change.at < before]
+        self.pre_changes = [change for change in self.pre_changes if change not in due]
+        for change in due:
+            self.pre.set(change.name, change.value)
+            self.applied.append((change, PRE, self.frames))
 
     def _step(self, chunk: Audio) -> list[tuple[int, Audio]]:
         started = time.perf_counter()
@@ -223,7 +275,8 @@ class Lane:
     def warm_up(self, frames: int = 8) -> float:
         """Run frames of noise, then begin anew; the longest that one took, in seconds."""
         waits = self.resampler.latency if self.resampler else 0
-        noise = np.random.default_rng(0).standard_normal((self.channels, self.hop + waits)).astype(np.float32) * 0.1
+        most = self.pre.wanted(self.hop + waits)
+        noise = np.random.default_rng(0).standard_normal((self.channels, most)).astype(np.float32) * 0.1
         self.process(noise)  # the first frame compiles and allocates
         worst = 0.0
         for _ in range(frames):
@@ -232,6 +285,10 @@ class Lane:
             worst = max(worst, time.perf_counter() - started)
         self.reset()
         return worst
+
+
+def _without_samples(changes: list[Change]) -> list[Change]:
+    return [replace(change, at=None) for change in changes]
 
 
 def wire_bits(frame: Frame, path: str) -> float:

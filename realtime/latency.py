@@ -1,10 +1,11 @@
 """The latency planner: L from its named terms, fixed before a stream starts.
 
-    L = hop + lookahead + resampler + limiter + compute + poll + block + fade        samples at the device's rate
+    L = hop + lookahead + resampler + rack + limiter + compute + poll + block + fade    samples at the device's rate
 
 A slot's chunk [r, r + hop) is complete when the block holding its last sample is handed over (`block`); the worker
-sees that (`poll`), computes (`compute`), and what it writes then reaches up to r + hop less what codec, resampler and
-limiter keep back. The host side begins to fade `fade` samples before the data ends. Hence no hole if L is the sum.
+sees that (`poll`), computes (`compute`), and what it writes then reaches up to r + hop less what codec, resampler,
+effects and limiter keep back. The host side begins to fade `fade` samples before the data ends. Hence no hole if L is
+the sum.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ class Need:
     resampler: int
     limiter: int
     compute_s: float  # worst time for one frame of the lane
+    rack: int = 0  # what the effects before and after the codec may keep back
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,7 @@ def plan(needs: Sequence[Need], *, rate: int, block: int, latency: int = 0, wait
             "hop": need.hop,
             "lookahead": need.lookahead,
             "resampler": need.resampler,
+            "rack": need.rack,
             "limiter": need.limiter,
             "compute": 0 if waits else math.ceil(compute * rate),
             "poll": math.ceil(POLL_S * rate),

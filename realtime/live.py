@@ -17,7 +17,9 @@ from realtime.latency import LatencyError
 from realtime.link import EngineError
 from realtime.orders import Order, Orders
 from realtime.osc.service import OscService
-from realtime.params import PARAMETERS, ParameterError
+from realtime.params import ParameterError
+from realtime.rack.effect import EffectError
+from realtime.rack.rows import parse_control
 from realtime.recorder import recording_directory
 from realtime.session import Reopen, Session
 from realtime.sessions import LOADING, PLAYING, SessionFile
@@ -27,7 +29,7 @@ from realtime.stage import Stage
 from realtime.timeline import TimelineError
 from realtime.wholefile import FileError, WholeFile
 
-CANNOT_BEGIN = (CardError, CodecError, EngineError, FileError, LatencyError, ParameterError, TimelineError)
+CANNOT_BEGIN = (CardError, CodecError, EffectError, EngineError, FileError, LatencyError, ParameterError, TimelineError)
 
 
 def play(session: Session) -> dict[str, Any]:
@@ -77,8 +79,9 @@ class _Live:
         engine = Engine(session.settings)
         try:
             engine.start()
-            for name, value in session.values.items():
-                if PARAMETERS[name].when == "session":
+            for name, given in session.values.items():
+                value = parse_control(engine.table, name, given)
+                if engine.table[name].when == "session":
                     self._orders.give(Order(name, (value,), self._report_failure))
                 else:
                     engine.set(name, value)
@@ -118,7 +121,7 @@ class _Live:
             raise
         self._at_end.callback(session.close)
         for name, value in before.values.items():  # as it was played until now
-            if PARAMETERS[name].when in ("block", "frame") and value != engine.values[name]:
+            if name in engine.table and engine.table[name].when in ("block", "frame") and value != engine.values[name]:
                 engine.set(name, value)
         engine.values["record.directory"] = before.values["record.directory"]
         if before.values["source"] not in (INPUT, CAPTURE):

@@ -14,6 +14,7 @@ from multiprocessing.connection import Connection
 import numpy as np
 import numpy.typing as npt
 
+PRE = -2  # in place of a slot: the effects before all codecs
 ROOM = 1024  # events that may wait
 
 
@@ -73,10 +74,11 @@ class Encoded:
 
 @dataclass(frozen=True)
 class Trouble:
-    """Something in a slot went wrong and was passed over; said once."""
+    """Something in a slot went wrong and was passed over; said once. `failed`: the effect there that is bypassed."""
 
     slot: int
     message: str
+    failed: int = 0  # its number, from 1; 0: none
 
 
 @dataclass(frozen=True)

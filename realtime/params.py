@@ -10,6 +10,7 @@ from typing import Any
 
 from realtime import bend_params
 from realtime.parameter import Parameter, ParameterError, element_name
+from realtime.rack.rows import is_control
 
 __all__ = ["PARAMETERS", "Parameter", "ParameterError", "element_name", "parse", "parse_assignment"]
 
@@ -128,8 +129,8 @@ def parse(name: str, given: Any) -> Any:
 
 
 def parse_assignment(text: str) -> tuple[str, Any]:
-    """NAME=VALUE as of --set."""
+    """NAME=VALUE as of --set; an effect's control stays text until it is known which effects there are."""
     name, equals, value = text.partition("=")
     if not equals:
         raise ParameterError(f"--set {text} is no NAME=VALUE. Pass such as --set monitor=b.")
-    return name, parse(name, value)
+    return name, value if is_control(name) else parse(name, value)

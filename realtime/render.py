@@ -7,17 +7,21 @@ parallel decoding) is in render_whole.py.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from models.codec import Audio, CodecError, Controls, Encoder, Frame
+from models.codec import Audio, Codec, CodecError, Controls, Encoder, Frame
 from models.load import load, load_transcoder
 from realtime.audiofile import AudioFileError, Reader, Writer, check
 from realtime.job import BLOCK, Job
 from realtime.lane import Lane
+from realtime.rack.effect import PATIENCE_S
+from realtime.rack.opening import inserted, open_rack
+from realtime.rack.patch_source import PatchSource, is_patch
+from realtime.rack.rows import parse_control, rows
 from realtime.render_whole import render_whole
 from realtime.signals import not_lost
 from realtime.tape import TapeHeader, TapeWriter, codec_hash
@@ -36,17 +40,20 @@ def render(job: Job, progress: Callable[[float], None] = lambda done: None) -> d
     if job.target.suffix.lower() in OTHER_FORMATS:
         raise AudioFileError(f"{job.target}: a WAV is what is written. Pass a name that ends in .wav.")
     if load_transcoder(job.codec) or job.mode == "parallel":
+        if job.racks.pre or job.racks.post[0] or is_patch(job.source):
+            raise CodecError(
+                f"{job.codec}, {job.mode}: a whole file at once, where no effects or patches can be. "
+                "Leave out --pre, --post and pyo:, or take a codec that plays live."
+            )
         return render_whole(job, progress)
     loaded = load(job.codec, precision=job.precision)
-    check(job.source)
     with ExitStack() as at_end:
-        reader = Reader(job.source)
+        reader = _open(job)
         at_end.callback(reader.close)
-        lane = Lane(loaded, [(0, job.path or loaded.spec.paths[0])], reader.rate)
-        lane.outlets[0].controls = job.controls
+        lane = _lane(job, loaded, reader.rate, at_end)
         if job.tape:
             lane.encoder = at_end.enter_context(_Taping(lane, job.tape, job.controls))
-        total = reader.length or 0
+        total = reader.length or round((job.seconds or 0.0) * reader.rate)
         writer = at_end.enter_context(Writer(job.target, reader.rate, whole=True))
         for done, audio in render_blocks(lane, reader.blocks(BLOCK), total):
             writer.write(audio)
@@ -58,7 +65,33 @@ def render(job: Job, progress: Callable[[float], None] = lambda done: None) -> d
         "seconds": total / reader.rate,
         "bitrate": lane.outlets[0].bits / seconds / 1000,
         "real_time_factor": lane.codec_seconds / seconds,
+        "remarks": [trouble.message for trouble in lane.troubles + lane.outlets[0].troubles] + list(reader.remarks()),
     }
+
+
+def _open(job: Job) -> Reader | PatchSource:
+    """Where it comes from; a file is heard to its end first."""
+    if is_patch(job.source):
+        return PatchSource(str(job.source), patience_s=PATIENCE_S)
+    check(job.source)
+    return Reader(job.source)
+
+
+def _lane(job: Job, codec: Codec, rate: int, at_end: ExitStack) -> Lane:
+    """With its effects, set as the job says."""
+    channels = 2
+    pre, post = (
+        at_end.enter_context(closing(open_rack(specs, rate, channels, job.racks.patience_s)))
+        for specs in (job.racks.pre, job.racks.post[0])
+    )
+    lane = Lane(codec, [(0, job.path or codec.spec.paths[0])], rate, channels, pre=pre, post={0: post})
+    lane.outlets[0].controls = job.controls
+    table, racks = rows(inserted(lane.racks)), dict(lane.racks)
+    for name, value in job.values.items():
+        parsed = parse_control(table, name, value)
+        place, number, control = name.rsplit(".", 2)
+        racks[place].set(f"{number}.{control}", parsed)
+    return lane
 
 
 def render_blocks(lane: Lane, blocks: Iterator[Audio], total: int) -> Iterator[tuple[int, Audio]]:

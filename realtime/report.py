@@ -30,6 +30,15 @@ def make_report(engine: Engine, taken: int) -> dict[str, Any]:
         "resyncs": snapshot.resyncs,
         "bad_samples": snapshot.bad_samples,
         "restarts": engine.restarts,
+        "effects": [
+            {
+                "place": f"{effect.place}.{effect.number}",
+                "effect": effect.spec,
+                "latency_samples": effect.latency,
+                "bypassed": engine.bypassed(effect),
+            }
+            for effect in engine.inserted
+        ],
     }
 
 

@@ -30,6 +30,9 @@ from realtime.latency import COMPUTE_MARGIN, MIN_COMPUTE_S, Need
 from realtime.limiter import LOOKAHEAD as LIMITER_LOOKAHEAD
 from realtime.news import Change, Postman, Taken
 from realtime.priority import raise_priority
+from realtime.rack.effect import EMPTY, EffectError, Inserted, Racks
+from realtime.rack.opening import inserted, open_rack
+from realtime.rack.rack import Rack
 from realtime.tape import codec_hash
 from realtime.timeline import Field, Timeline
 from realtime.worker import OFFLINE_POLL_S, POLL_S, Worker
@@ -45,6 +48,7 @@ class Request:
     controls: dict[int, dict[str, Any]] = field(default_factory=dict)
     limiter: bool = True
     precision: str = "float32"
+    racks: Racks = EMPTY
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,7 @@ class Ready:
     playing: tuple[Playing, ...]
     load: float  # real-time factor of the warm-up's worst frames, over all lanes
     remarks: tuple[str, ...] = ()  # where networks compute, and why
+    inserted: tuple[Inserted, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -107,16 +112,29 @@ class Stopped:
 
 
 def open_lanes(request: Request) -> list[Lane]:
-    """Load each codec once; slots that play the same codec share its lane. CodecError if one cannot be had."""
+    """Load each codec once; slots that play the same codec share its lane. To be closed.
+
+    CodecError or EffectError if something cannot be had.
+    """
     by_name: dict[str, list[tuple[int, str | None]]] = {}
     for slot, name, path in request.slots:
         by_name.setdefault(name, []).append((slot, path))
-    lanes = []
-    for name, slots in by_name.items():
-        codec = load(name, rate=request.rate, precision=request.precision)
-        chosen = [(slot, path or codec.spec.paths[-1 if slot else 0]) for slot, path in slots]
-        lanes.append(Lane(codec, chosen, request.rate, request.channels))
+    lanes: list[Lane] = []
+    with contextlib.ExitStack() as on_error:
+        for name, slots in by_name.items():
+            codec = load(name, rate=request.rate, precision=request.precision)
+            chosen = [(slot, path or codec.spec.paths[-1 if slot else 0]) for slot, path in slots]
+            pre = _rack(request, request.racks.pre, on_error)
+            post = {slot: _rack(request, request.racks.post[slot], on_error) for slot, _ in slots}
+            lanes.append(Lane(codec, chosen, request.rate, request.channels, pre=pre, post=post))
+        on_error.pop_all()
     return lanes
+
+
+def _rack(request: Request, specs: Sequence[str], on_error: contextlib.ExitStack) -> Rack:
+    rack = open_rack(specs, request.rate, request.channels, request.racks.patience_s)
+    on_error.callback(rack.close)
+    return rack
 
 
 def warm_up(lanes: Sequence[Lane], request: Request) -> tuple[list[float], tuple[str, ...]]:
@@ -134,7 +152,9 @@ def warm_up(lanes: Sequence[Lane], request: Request) -> tuple[list[float], tuple
 
 def _name(lane: Lane, request: Request) -> str:
     """Under which what was seen of it is kept."""
-    return f"{lane.codec.spec.name} {'+'.join(outlet.path for outlet in lane.outlets)} {request.precision}"
+    paths = "+".join(outlet.path for outlet in lane.outlets)
+    effects = [insert.spec for _, rack in lane.racks for insert in rack.inserts]
+    return " ".join([lane.codec.spec.name, paths, request.precision, *effects])
 
 
 def describe(lanes: Sequence[Lane], compute_s: Sequence[float]) -> Ready:
@@ -151,13 +171,15 @@ def describe(lanes: Sequence[Lane], compute_s: Sequence[float]) -> Ready:
                     resampler=lane.resampler_latency,
                     limiter=LIMITER_LOOKAHEAD,
                     compute_s=seconds,
+                    rack=lane.pre.lag + outlet.rack.lag,
                 )
             )
             spec = lane.codec.spec
             playing.append(Playing(outlet.slot, spec.name, outlet.path, spec, codec_hash(lane.codec)))
     load = sum(seconds * lane.rate / lane.hop for lane, seconds in zip(lanes, compute_s, strict=True))
     remarks = [f"{lane.codec.spec.name}: {lane.codec.reason}" for lane in lanes if hasattr(lane.codec, "reason")]
-    return Ready(tuple(needs), tuple(playing), load, tuple(remarks))
+    effects = inserted(pair for lane in lanes for pair in lane.racks)
+    return Ready(tuple(needs), tuple(playing), load, tuple(remarks), effects)
 
 
 def serve(connection: Connection, request: Request, news: Connection, *, tune: bool = False) -> None:
@@ -168,6 +190,18 @@ def serve(connection: Connection, request: Request, news: Connection, *, tune: b
     """
     try:
         lanes = open_lanes(request)
+    except (CodecError, EffectError) as error:
+        connection.send(Failed(str(error)))
+        news.close()
+        return
+    with contextlib.ExitStack() as at_end:
+        for lane in lanes:
+            at_end.callback(lane.close)
+        _serve(connection, request, news, lanes, tune)
+
+
+def _serve(connection: Connection, request: Request, news: Connection, lanes: list[Lane], tune: bool) -> None:
+    try:
         for lane in lanes if tune else ():
             if hasattr(lane.codec, "tune"):
                 lane.codec.tune()

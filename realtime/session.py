@@ -14,6 +14,7 @@ from realtime.drivers.file import FileDriver
 from realtime.drivers.loop import LoopDriver
 from realtime.drivers.switch import Source
 from realtime.engine import Engine, Settings
+from realtime.rack.patch_source import PatchSource
 
 Driver = LoopDriver | DeviceDriver
 # a session opened anew with these parameters, of those that wait for load or restart, changed; any error of opening
@@ -68,13 +69,13 @@ class Session:
         """Let go of what was opened for it."""
         if self.card:
             self.card.stop()
-        if isinstance(self.source, Reader):
+        if isinstance(self.source, Reader | PatchSource):
             self.source.close()
 
     def facts(self) -> dict[str, Any]:
         """What plays it, by name, as OSC can tell it."""
         facts: dict[str, Any] = {"driver": self.driver, "sample_rate": self.settings.rate, "block": self.block}
-        if isinstance(self.source, Reader):
+        if isinstance(self.source, Reader | PatchSource):
             facts["input"] = str(self.source.path)
         for name, value in (self.card.facts if self.card else {}).items():
             nested = value if isinstance(value, dict) else {}

@@ -16,6 +16,7 @@ from realtime.engine import Engine
 from realtime.load import Load
 from realtime.match import Match
 from realtime.orders import Order, Orders
+from realtime.rack.patch_source import PatchSource
 from realtime.report import make_report, write_report
 from realtime.session import Session
 from realtime.sources import Sources
@@ -104,7 +105,8 @@ class Stage:
                 engine.set(name, value)
             self._obey()
             view.monitor = engine.values["monitor"]
-            for message in (engine.watch(), driver.watch(), load.poll()):
+            remarks = session.source.remarks() if isinstance(session.source, PatchSource) else []
+            for message in (engine.watch(), driver.watch(), load.poll(), *remarks):
                 if message:
                     view.say(message)
             if not session.settings.offline:  # there the driver's own thread does it, and there is nobody to hear it

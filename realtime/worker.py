@@ -11,13 +11,14 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from models.codec import Audio
 from realtime.automation import Automation
 from realtime.lane import Lane, Outlet
-from realtime.news import Applied, Began, Change, Encoded, Trouble
+from realtime.news import PRE, Applied, Began, Change, Encoded, Trouble
 from realtime.telemetry import LoadMeter, Telemetry, publish
 from realtime.timeline import BEFORE, CUT, DRY, EPOCH, WET, WET_END, Field, Timeline
 
@@ -55,6 +56,7 @@ class Worker:
         self._places = [_Place(lane) for lane in lanes]
         self._automation = Automation(timeline)
         self._capacity = timeline[Field.CAPACITY]
+        self._told: dict[Trouble, Lane] = {}
         self._resyncs = 0
         self._told_ns = 0
         if timeline.load(Field.ACK) == timeline.load(Field.STREAM):  # another worker was here before
@@ -72,8 +74,8 @@ class Worker:
         if stream != timeline.load(Field.ACK):
             for place in self._places:
                 self._begin(place, 0)
-            for outlet in self._outlets():
-                outlet.forget_samples()
+            for place in self._places:
+                place.lane.forget_samples()
             self._automation.begin()
             timeline.store(Field.ACK, stream)
         dry_end = timeline.load(Field.DRY_END)
@@ -112,6 +114,10 @@ class Worker:
 
     def change(self, change: Change) -> None:
         """Have a change wait for its frame. `post` hears when it is applied, if it has a ticket."""
+        if change.slot == PRE:
+            for place in self._places:
+                place.lane.pre_changes.append(change)
+                change = replace(change, ticket=0)  # one answer is enough
         for outlet in self._outlets():
             if outlet.slot == change.slot:
                 outlet.ask(change)
@@ -135,9 +141,13 @@ class Worker:
             if change.ticket:
                 self._post(Applied(change.ticket, change.name, slot, at, self._audible(lane, at)))
         lane.applied.clear()
+        while lane.troubles:
+            trouble = lane.troubles.pop(0)
+            if self._told.setdefault(trouble, lane) is lane:  # every lane has these effects; one says it
+                self._post(trouble)
         for outlet in lane.outlets:
             while outlet.troubles:
-                self._post(Trouble(outlet.slot, outlet.troubles.pop(0)))
+                self._post(outlet.troubles.pop(0))
         if not self._groups:
             return
         spec, frame = lane.codec.spec, lane.frames - 1

@@ -17,6 +17,7 @@ from models.pcm import Pcm, PcmDecoder
 from realtime.engine import Engine, Settings
 from realtime.osc.packet import Message, decode, encode
 from realtime.osc.server import OscServer
+from realtime.rack.effect import EMPTY, Racks
 from realtime.timeline import FADE, SLOTS, WET_END, Field
 
 RATE = 48_000
@@ -53,11 +54,10 @@ BEHIND = ("lookahead", "resampler", "limiter")  # what output lags input by, bey
 class Rig:
     """Close it. `names` are the codecs of slots A and B."""
 
-    def __init__(self, *names: str, latency: int = 0) -> None:
+    def __init__(self, *names: str, latency: int = 0, racks: Racks = EMPTY) -> None:
         a, b = (*names, None)[:2]
-        self.engine = Engine(
-            Settings(RATE, BLOCK, (a or "pcm", None), (b, None) if b else None, latency=latency, offline=True)
-        )
+        slots = (a or "pcm", None), (b, None) if b else None
+        self.engine = Engine(Settings(RATE, BLOCK, *slots, latency=latency, offline=True, racks=racks))
         self.engine.start()
         self.server = OscServer(self.engine, 0, wall=self.wall, device="test")
         self.client = Client(self.server.port)

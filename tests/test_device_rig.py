@@ -25,6 +25,7 @@ from realtime.timeline import Field
 from tests.conftest import ROOT
 from tests.instrument import Instrument, wait
 from tests.jackrig import RATE, Cable, Meter, Server, Slot, need_jack
+from tests.test_rack_hosts import DPL, lv2
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
@@ -69,10 +70,14 @@ def application(*arguments: str) -> Iterator[subprocess.Popen[str]]:
         program.communicate()
 
 
-@pytest.mark.parametrize("period", [64, 256, 1024])
-def test_round_trip_of_the_application_is_the_planned_latency_to_the_sample(tmp_path: Path, period: int) -> None:
+@pytest.mark.parametrize(("period", "effect"), [(64, None), (256, None), (1024, None), (256, DPL)])
+def test_round_trip_of_the_application_is_the_planned_latency_to_the_sample(
+    tmp_path: Path, period: int, effect: str | None
+) -> None:
+    """Of dry; with an effect that is late, of wet."""
     report_file = tmp_path / "report.json"
-    arguments = ["live", "--driver", "device", "--a", "pcm", "--b", "pcm:hop=960", "--monitor", "dry"]
+    arguments = ["live", "--driver", "device", "--a", "pcm", "--b", "pcm:hop=960"]
+    arguments += ["--monitor", "b", "--post-b", lv2(effect)] if effect else ["--monitor", "dry"]
     with Server(period) as server, application(*arguments, "--report", str(report_file)) as program:
         assert program.stdout
         planned = 0
@@ -96,6 +101,7 @@ def test_round_trip_of_the_application_is_the_planned_latency_to_the_sample(tmp_
     assert measured.residual == 0
     assert report["latency_samples"] == planned == sum(report["latency_terms"].values())
     assert report["latency_terms"]["block"] == period
+    assert report["latency_terms"]["rack"] == (64 + 63 if effect else 0)
     assert report["device"]["name"] == "JACK:system"
     assert report["device_latency_samples"] is not None  # apart, not a term
 

@@ -19,6 +19,7 @@ from realtime.drivers.file import FileDriver
 from realtime.engine import Engine, Settings
 from realtime.latency import LatencyError
 from realtime.link import EngineError
+from realtime.rack.effect import EMPTY, Racks
 from realtime.recorder import Recorder
 from realtime.tail import Tail
 from realtime.timeline import runtime_directory
@@ -39,8 +40,10 @@ class Given:
         return piece.T
 
 
-def offline(a: str, b: str | None = None, *, rate: int = RATE, block: int = 256, latency: int = 0) -> Settings:
-    return Settings(rate, block, (a, None), (b, None) if b else None, latency=latency, offline=True)
+def offline(
+    a: str, b: str | None = None, *, rate: int = RATE, block: int = 256, latency: int = 0, racks: Racks = EMPTY
+) -> Settings:
+    return Settings(rate, block, (a, None), (b, None) if b else None, latency=latency, offline=True, racks=racks)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ def test_latency_is_the_sum_of_its_terms() -> None:
     planned = plan([need()], rate=48_000, block=256)
     assert planned.latency == sum(planned.terms.values())
     assert planned.terms == {
-        "hop": 960, "lookahead": 312, "resampler": 0, "limiter": 64,
+        "hop": 960, "lookahead": 312, "resampler": 0, "rack": 0, "limiter": 64,
         "compute": 600, "poll": 96, "block": 256, "fade": 256,
     }  # fmt: skip
     assert planned.milliseconds == pytest.approx(planned.latency / 48)

@@ -11,7 +11,7 @@ from realtime.osc import facts
 from realtime.osc.clients import GROUPS, Client
 from realtime.osc.packet import Message
 from realtime.osc.streams import status
-from realtime.params import PARAMETERS, ParameterError
+from realtime.params import ParameterError
 from realtime.timeline import SLOTS
 
 if TYPE_CHECKING:
@@ -59,6 +59,12 @@ def _devices(server: OscServer, client: Client, args: tuple[Any, ...]) -> None:
     server.listing.ask(client)
 
 
+def _rack(server: OscServer, client: Client, args: tuple[Any, ...]) -> None:
+    for effect in server.engine.inserted:
+        bypassed = int(server.engine.bypassed(effect))
+        server.tell(client, "/verdigris/rack", effect.place, effect.number, effect.spec, effect.latency, bypassed)
+
+
 def _sync(server: OscServer, client: Client, args: tuple[Any, ...]) -> None:
     server.control.flush()
     server.tell(client, "/verdigris/synced", *args)
@@ -88,7 +94,7 @@ def _panic(server: OscServer, client: Client, args: tuple[Any, ...]) -> None:
 
 
 def _reset(server: OscServer, client: Client, args: tuple[Any, ...]) -> None:
-    rows = {name: row for name, row in PARAMETERS.items() if row.when in ("block", "frame") and not row.local}
+    rows = {name: row for name, row in server.engine.table.items() if row.when in ("block", "frame") and not row.local}
     names = [_text(args[i:], "parameter", rows) for i in range(len(args))] or list(rows)
     server.change(client, [(name, (rows[name].default,)) for name in names])
 
@@ -131,7 +137,7 @@ def _morph(server: OscServer, client: Client, args: tuple[Any, ...]) -> None:
 def _restart(server: OscServer, client: Client, args: tuple[Any, ...]) -> None:
     if len(args) % 2:
         raise ParameterError("names and values do not pair up. Pass name value name value ..., or nothing.")
-    rows = {name: row for name, row in PARAMETERS.items() if row.when in ("restart", "load")}
+    rows = {name: row for name, row in server.engine.table.items() if row.when in ("restart", "load")}
     pairs = zip(args[::2], args[1::2], strict=True)
     changed = {name: rows[name].parse(value) for name, value in pairs if _text((name,), "parameter", rows)}
     server.order([client], "restart", (changed,))
@@ -199,6 +205,12 @@ COMMANDS = {
             "looks anew which sound cards there are, while the stream plays on; answers, after a second or so, number "
             "and count, then name and value in turn: name, host_api, inputs, outputs, rates ...; once for each card",
             _devices,
+        ),
+        Command(
+            "/verdigris/rack",
+            "",
+            "answers, for each effect: place (pre, a.post, b.post), number, effect, latency in samples, 1 if bypassed",
+            _rack,
         ),
         Command("/verdigris/sync", "id", "answers /verdigris/synced id, when all before it has been given on", _sync),
         Command("/verdigris/ping", "", "answers /verdigris/pong, and renews the lease as any message does", _ping),

@@ -37,6 +37,18 @@ A session tells its port, and where its timeline is, in a file beside that (`rea
   `/verdigris/counts` says what became of everything.
 """
 
+EFFECTS = """
+## Effects
+
+What `--pre`, `--post-a` and `--post-b` put into a session has addresses of its own, by place and number from 1: the
+first effect before the codecs is `/verdigris/pre/1`, the second one after the codec of slot A `/verdigris/a/post/2`.
+Below it is a control for each of the effect's own, such as `/verdigris/a/post/1/threshold` (in the table's words
+`a.post.1.threshold`), and `bypass`. They are set, got, scheduled, subscribed to and stored like those of the table, and
+take effect with a frame. Numbers beyond an effect's range are moved into it. `/verdigris/rack` and OSCQuery list what
+is there, `verdigris effects KIND:WHERE` the controls of one. An effect that failed has its `bypass` at 1; setting that
+to 0 tries it again. No effect can be put in by OSC.
+"""
+
 STREAMS = {
     "params": "each parameter at its own address, when it changes, whoever changed it",
     "meters": "`/verdigris/out/meters ,ffff`: peak of dry, A, B and what is heard, dBFS",
@@ -63,7 +75,8 @@ def document() -> str:
             f"| {group} | {f'{rate:g}' if rate else 'every frame'} | {STREAMS[group]} |"
             for group, rate in GROUPS.items()
         ),
-        "\n## Parameters\n",
+        EFFECTS,
+        "## Parameters\n",
         "Slot B has what slot A has. *When*: what a change waits for; load: another codec is loaded beside the one",
         "that plays; restart: it is fixed while a stream runs.\n",
         "| address | name | type | values | default | when | what it is |",

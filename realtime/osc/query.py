@@ -36,12 +36,12 @@ def host_info(port: int, websocket_port: int) -> Node:
     }
 
 
-def tree(values: dict[str, Any]) -> Node:
+def tree(values: dict[str, Any], table: dict[str, Parameter] = PARAMETERS) -> Node:
     """The whole of it, with the values of now."""
     root = _container("/", "Verdigris")
     for command in COMMANDS.values():
         _put(root, command.address, {"ACCESS": WRITE, "DESCRIPTION": command.help})
-    for name, row in PARAMETERS.items():
+    for name, row in table.items():
         value = values[name]
         node = _leaf(row, list(value) if row.size else [value])
         _put(root, row.address, node)

@@ -19,7 +19,7 @@ from realtime.osc import websocket
 from realtime.osc.addresses import Space
 from realtime.osc.packet import encode
 from realtime.osc.query import ATTRIBUTES, find, host_info, tree
-from realtime.params import PARAMETERS
+from realtime.params import PARAMETERS, Parameter
 
 LOOK_S = 1 / 30
 LISTENERS = 16
@@ -28,14 +28,20 @@ LISTENERS = 16
 class QueryServer:
     """OSError from the constructor if the port cannot be had; 0 is any free one."""
 
-    def __init__(self, values: Callable[[], dict[str, Any]], osc_port: int, port: int = 0) -> None:
-        """`values` gives those of now, in any thread."""
+    def __init__(
+        self,
+        values: Callable[[], dict[str, Any]],
+        osc_port: int,
+        port: int = 0,
+        table: Callable[[], dict[str, Parameter]] = lambda: PARAMETERS,
+    ) -> None:
+        """`values` gives those of now, `table` their rows, in any thread."""
         owner = self
 
         class Handler(_Handler):
             server_side = owner
 
-        self.values, self.osc_port = values, osc_port
+        self.values, self.osc_port, self.table = values, osc_port, table
         self.stopping = threading.Event()
         self.room = threading.BoundedSemaphore(LISTENERS)
         self._http = ThreadingHTTPServer(("127.0.0.1", port), Handler)
@@ -78,7 +84,7 @@ class _Handler(BaseHTTPRequestHandler):
         if url.query == "HOST_INFO":
             self._json(host_info(self.server_side.osc_port, self.server_side.port))
             return
-        node = find(tree(self.server_side.values()), unquote(url.path))
+        node = find(tree(self.server_side.values(), self.server_side.table()), unquote(url.path))
         if node is None:
             self._answer(404, b"")
         elif not url.query:
@@ -119,7 +125,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.server_side.room.release()
 
     def _listen(self) -> None:
-        frames, space = websocket.Frames(), Space(PARAMETERS)
+        frames, space = websocket.Frames(), Space(self.server_side.table())
         heard: dict[str, Any] = {}  # address: the value that was sent last
         while not self.server_side.stopping.is_set():
             if select.select([self.connection], [], [], LOOK_S)[0]:

@@ -27,7 +27,7 @@ from realtime.osc.packet import Message, PacketError, decode, encode
 from realtime.osc.snapshots import Snapshots
 from realtime.osc.streams import SAMPLES, Streams
 from realtime.osc.transport import Transport
-from realtime.params import PARAMETERS, ParameterError, element_name
+from realtime.params import ParameterError, element_name
 from realtime.timeline import Field
 
 PORT = 9130
@@ -79,8 +79,7 @@ class OscServer:
         if self._transport.tcp_problem:
             say(self._transport.tcp_problem)
         self._clients = Clients()
-        self._space = Space(PARAMETERS)
-        self.snapshots, self.listing = Snapshots(place), Listing()
+        self.snapshots, self.listing = Snapshots(place, engine.table), Listing()
         self._events: collections.deque[object] = collections.deque()
         self._received = self._bad = self._errors = self._late = 0
         self._stopping = False
@@ -88,7 +87,7 @@ class OscServer:
         self._bind(engine)
 
     def _bind(self, engine: Engine) -> None:
-        self.engine = engine
+        self.engine, self._space = engine, Space(engine.table)
         self._clock = SampleClock(engine.timeline)
         self._early = min(engine.timeline[Field.MAX_BLOCK], round(EARLY_S * self._clock.rate))
         self.schedule: Schedule[Entry] = Schedule()
@@ -277,7 +276,7 @@ class OscServer:
         return [edit for target in targets for edit in read_edits(target, args, client)]
 
     def _get(self, client: Client, name: str, index: int | None) -> None:
-        row, value = PARAMETERS[name], self.engine.values[name]
+        row, value = self.engine.table[name], self.engine.values[name]
         if index is None:
             self.tell(client, row.address, value)
         else:

@@ -39,7 +39,9 @@ class OscService:
         self._announcement: Announcement | None = None
         for query_port in (self.osc.port + 1, 0):  # the next one, else any
             with contextlib.suppress(OSError, OverflowError):
-                self.query = QueryServer(lambda: self.osc.engine.values, self.osc.port, query_port)
+                self.query = QueryServer(
+                    lambda: self.osc.engine.values, self.osc.port, query_port, lambda: self.osc.engine.table
+                )
                 break
         self.osc.start()
         said = f"OSC on port {self.osc.port} of this machine (UDP and TCP)"

@@ -13,37 +13,39 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from realtime.params import PARAMETERS, ParameterError
+from realtime.params import PARAMETERS, Parameter, ParameterError
 
 MOST = 256
 FILE = "snapshots.json"
 OF_THE_MOMENT = ("mute", "a.match", "b.match", "a.lock", "b.lock")
 CORNERS = 4
 Values = dict[str, Any]
-KEPT = tuple(
-    name
-    for name, row in PARAMETERS.items()
-    if row.when in ("block", "frame")
-    and not row.local
-    and not name.startswith("osc.")
-    and name not in OF_THE_MOMENT
-    and not name.endswith(".snapshot.store")  # it does something when it changes
-)
+
+
+def _is_kept(name: str, row: Parameter) -> bool:
+    return (
+        row.when in ("block", "frame")
+        and not row.local
+        and not name.startswith("osc.")
+        and name not in OF_THE_MOMENT
+        and not name.endswith(".snapshot.store")  # it does something when it changes
+    )
 
 
 class Snapshots:
     """One performer's; kept from one start of the program to the next where they are given a place."""
 
-    def __init__(self, place: Path | None = None) -> None:
+    def __init__(self, place: Path | None = None, table: Mapping[str, Parameter] = PARAMETERS) -> None:
         """`place` is a directory; what cannot be read there is as if it were not."""
         self._place = place
-        self._stored: dict[str, Values] = _load(place / FILE) if place else {}
+        self._kept = {name: row for name, row in table.items() if _is_kept(name, row)}
+        self._stored: dict[str, Values] = _load(place / FILE, self._kept) if place else {}
         self._corners: tuple[str, ...] = ()
 
     def store(self, name: str, values: Mapping[str, Any]) -> None:
         if name not in self._stored and len(self._stored) >= MOST:
             raise ParameterError(f"{MOST} snapshots are stored already. Store over one of them.")
-        self._stored[name] = {key: values[key] for key in KEPT}
+        self._stored[name] = {key: values[key] for key in self._kept}
         if self._place:
             _save(self._place, self._stored)
 
@@ -69,7 +71,7 @@ class Snapshots:
         weights = [(1 - x) * (1 - y), x * (1 - y), (1 - x) * y, x * y]
         nearest = corners[(x >= 0.5) + 2 * (y >= 0.5)]
         return {
-            name: _mean([corner[name] for corner in corners], weights) if PARAMETERS[name].kind is float else value
+            name: _mean([corner[name] for corner in corners], weights) if self._kept[name].kind is float else value
             for name, value in nearest.items()
         }
 
@@ -82,18 +84,17 @@ def _mean(values: Sequence[Any], weights: Sequence[float]) -> Any:
     return float(sum(weight * value for weight, value in zip(weights, values, strict=True)))
 
 
-def _load(path: Path) -> dict[str, Values]:
+def _load(path: Path, kept: Mapping[str, Parameter]) -> dict[str, Values]:
     """What was saved, of what the table allows today; what is new in it, at its default."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         found = json.loads(path.read_text(encoding="utf-8"))
-        return {str(name): {key: _allowed(key, values) for key in KEPT} for name, values in found.items()}
+        return {str(name): {key: _allowed(row, values) for key, row in kept.items()} for name, values in found.items()}
     return {}
 
 
-def _allowed(name: str, values: Mapping[str, Any]) -> Any:
-    row = PARAMETERS[name]
+def _allowed(row: Parameter, values: Mapping[str, Any]) -> Any:
     try:
-        return row.parse(values.get(name, row.default))
+        return row.parse(values.get(row.name, row.default))
     except ParameterError:
         return row.default
 

@@ -13,7 +13,6 @@ from realtime.loudness import SILENCE
 from realtime.news import Encoded
 from realtime.osc.clients import GROUPS, OF_FRAMES, RATES, Client, Clients, Subscription
 from realtime.osc.control import Tell
-from realtime.params import PARAMETERS
 from realtime.timeline import Field
 
 PART = 256  # values in a datagram
@@ -63,7 +62,7 @@ class Streams:
             for name, value in self._engine.values.items():
                 if subscription.sent.get(name, self) != value:
                     subscription.sent[name] = value
-                    self._tell(client, PARAMETERS[name].address, value)
+                    self._tell(client, self._engine.table[name].address, value)
         for client, _ in self._due("meters", now):
             self._tell(
                 client, "/verdigris/out/meters", *(peak_db(self._engine, n) for n in ("dry", "a", "b", "monitor"))

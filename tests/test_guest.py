@@ -1,0 +1,237 @@
+"""Effects in processes of their own: whatever happens there, the answer is a sentence, and nothing is left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from models.codec import Audio
+from realtime.rack.effect import BLOCK, EffectError
+from realtime.rack.guest import Guest
+from realtime.rack.opening import open_rack
+from realtime.rack.patch_source import PatchSource
+from realtime.rack.player_file import PlayerFile
+from tests.lockstep import noise
+
+RATE = 48_000
+Open = Callable[[str], Guest]
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Iterator[Open]:
+    """Opens an effect whose file this is."""
+    guests = []
+
+    def script(text: str) -> Guest:
+        path = tmp_path / "effect.py"
+        path.write_text(textwrap.dedent(text))
+        guests.append(Guest(f"py:{path}", RATE, 2, patience_s=0.3))
+        return guests[-1]
+
+    yield script
+    for guest in guests:
+        guest.close()
+        assert not Path(f"/proc/{guest.pid}").exists()
+
+
+def sound(blocks: int) -> Audio:
+    return np.ascontiguousarray(noise(blocks * BLOCK).T)
+
+
+def test_an_effect_of_the_players_own_plays_with_its_controls(script: Open) -> None:
+    guest = script("""
+        LATENCY = 3
+        CONTROLS = {"factor": (2.0, 0.0, 8.0)}
+        print("this is heard by nobody")
+        def process(block, params):
+            assert block.shape == (2, 64)
+            return block * params["factor"]
+    """)
+    assert guest.latency == 3
+    assert [(c.name, c.default, c.low, c.high) for c in guest.controls] == [("factor", 2.0, 0.0, 8.0)]
+    x = sound(10)
+    made = guest.process(x)
+    assert made is not None
+    assert np.array_equal(made, 2 * x)
+    guest.set("factor", 4.0)
+    guest.reset()
+    assert np.array_equal(guest.process(x), 4 * x)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("import ctypes; ctypes.string_at(0)", "crashed (SIGSEGV)"),
+        ("import os; os.kill(os.getpid(), 9)", "crashed (SIGKILL)"),
+        ("import os; os._exit(3)", "ended (exit code 3)"),
+        ("while True: pass", "gave nothing for 0.3 s"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGSTOP)", "gave nothing for 0.3 s"),
+    ],
+)
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_how_it_ended_is_said_in_words(script: Open, line: str, says: str) -> None:
+    guest = script(f"""
+        n = 0
+        def process(block, params):
+            global n
+            n += 1
+            if n > 2:
+                {line}
+            return block
+    """)
+    x = sound(2)
+    assert np.array_equal(guest.process(x), x)  # type: ignore[arg-type]
+    with pytest.raises(EffectError) as caught:
+        guest.process(x)
+    assert str(caught.value) == says
+
+
+def test_one_that_was_killed_begins_again_with_its_controls(script: Open) -> None:
+    guest = script("""
+        CONTROLS = {"factor": (1.0, 0.0, 8.0)}
+        def process(block, params):
+            return block * params["factor"]
+    """)
+    guest.set("factor", 3.0)
+    os.kill(guest.pid, signal.SIGKILL)
+    with pytest.raises(EffectError, match="crashed"):
+        guest.process(sound(1))
+    guest.close()
+    guest.set("factor", 5.0)  # nobody there; it is kept
+    guest.reset()
+    x = sound(1)
+    assert np.array_equal(guest.process(x), 5 * x)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("def process(", "SyntaxError"),
+        ("raise RuntimeError('not today')", "RuntimeError: not today"),
+        ("LATENCY = 'much'\ndef process(b, p): return b", "LATENCY or CONTROLS cannot be read"),
+        ("CONTROLS = {'a/b': (0, 0, 1)}\ndef process(b, p): return b", "a name is no identifier"),
+        ("CONTROLS = {'x': 3}\ndef process(b, p): return b", "LATENCY or CONTROLS cannot be read"),
+    ],
+)
+def test_one_that_cannot_begin_is_refused_with_the_reason(script: Open, text: str, says: str) -> None:
+    with pytest.raises(EffectError, match=says):
+        script(text)
+
+
+def test_a_mistake_in_the_players_file_is_said_once_and_passed_over(script: Open) -> None:
+    guest = script("""
+        def process(block, params):
+            return block / 0 if block.any() else block[0, 99]
+    """)
+    rack_free = sound(1) * 0
+    assert guest.process(rack_free) is None
+    (said,) = guest.remarks()
+    assert "IndexError" in said
+    assert said.endswith("passed over until it is saved again")
+    assert guest.process(rack_free) is None
+    assert guest.remarks() == []
+
+
+def test_a_file_is_run_again_when_it_is_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("realtime.rack.player_file.LOOK_S", 0.0)
+    path = tmp_path / "own.py"
+    path.write_text("value = 1")
+    file = PlayerFile(str(path))
+    file.run({})
+    assert file.names is not None
+    assert file.names["value"] == 1
+    assert not file.changed()
+    path.write_text("value = 22")
+    assert file.changed()
+    file.run({})
+    assert file.names["value"] == 22
+    path.write_text("value =")
+    assert file.changed()
+    file.run({})
+    assert not file.names
+    assert "SyntaxError" in file.remarks()[0]
+    path.unlink()
+    assert not file.changed()
+
+
+def plugin(drops: int, give: float = 1.0, latency: int = 0) -> SimpleNamespace:
+    """pedalboard with one plug-in that delays; after a reset `drops` samples are left out, then a part is given."""
+
+    class Plugin:
+        is_effect = True
+        parameters = {"gain": SimpleNamespace(name="Gain", raw_value=0.5)}  # noqa: RUF012
+        reported_latency_samples = latency
+
+        def __init__(self) -> None:
+            self._line = np.zeros((2, latency), np.float32)
+            self.reset()
+
+        def process(self, block: Audio, rate: int, *, buffer_size: int, reset: bool) -> Audio:
+            assert (buffer_size, reset) == (BLOCK, False)
+            joined = np.concatenate([self._line, block], axis=1)
+            made, self._line = joined[:, : block.shape[1]], joined[:, block.shape[1] :]
+            out = min(self._left, block.shape[1])
+            self._left -= out
+            return made[:, out : round(give * block.shape[1])]
+
+        def reset(self) -> None:
+            self._left = drops
+            self._line[:] = 0.0
+
+    return SimpleNamespace(load_plugin=lambda path: Plugin())
+
+
+def test_a_vst3_is_as_late_as_it_says_though_pedalboard_leaves_that_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    from realtime.rack.vst import VstEffect
+
+    monkeypatch.setitem(sys.modules, "pedalboard", plugin(drops=100, latency=100))
+    effect, x = VstEffect("late.vst3", RATE, 2), sound(10)
+    assert effect.latency == 100
+    for _ in range(2):
+        y = np.concatenate([effect.process(x[:, i : i + BLOCK]) for i in range(0, x.shape[1], BLOCK)], axis=1)
+        assert y.shape == x.shape
+        assert np.array_equal(y[:, 100:], x[:, :-100])
+        effect.reset()
+
+
+def test_a_vst3_that_gives_too_little_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    from realtime.rack.rack import Insert, Rack
+    from realtime.rack.vst import VstEffect
+
+    monkeypatch.setitem(sys.modules, "pedalboard", plugin(drops=0, give=0.0))
+    x = sound(3)
+    rack = Rack([Insert("vst:PitchShift", VstEffect("shift.vst3", RATE, 2), 2)])
+    assert np.array_equal(rack.process(x)[:, BLOCK:], x[:, BLOCK:])
+    assert rack.remarks()[0][0].startswith("vst:PitchShift: gave 0 of 192 samples; bypassed.")
+
+
+def test_a_source_of_a_file_that_fails_is_silence_and_says_why(tmp_path: Path) -> None:
+    path = tmp_path / "source.py"
+    path.write_text("def process(block, params):\n    return block + 1\n")
+    source = PatchSource(f"py:{path}", patience_s=1.0)
+    try:
+        assert (source.read(1000) == 1.0).all()
+        os.kill(source._rack.inserts[0].effect.pid, signal.SIGKILL)  # type: ignore[attr-defined]
+        source.read(3000)
+        assert not source.read(1000).any()
+        assert "crashed (SIGKILL)" in source.remarks()[0]
+    finally:
+        source.close()
+
+
+def test_processes_end_with_the_rack(tmp_path: Path) -> None:
+    path = tmp_path / "own.py"
+    path.write_text("def process(block, params):\n    return block\n")
+    rack = open_rack([f"py:{path}"] * 2, RATE, 2, 1.0)
+    pids = [insert.effect.pid for insert in rack.inserts]  # type: ignore[attr-defined]
+    rack.close()
+    rack.close()
+    assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
