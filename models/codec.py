@@ -70,6 +70,11 @@ class Controls:
     solo: tuple[int, ...] = ()  # and whether it is heard while those that are not soloed are left out
 
 
+def part_sent(books: int, controls: Controls) -> float:
+    """Of a frame's bits the part that is sent, by a codec of so many residual books (0: none, all is sent)."""
+    return min(controls.books or books, books) / books if books else 1.0
+
+
 class Encoder(Protocol):
     """All the state of one running encode; owned by one thread."""
 

@@ -17,9 +17,11 @@ from models.codec import Audio, Codec, CodecError, CodecSpec
 from models.config import CoDiCodecConfig, spec_of
 from models.pcm import Pcm
 
-NANO = Path(__file__).parent / "weights" / "nano.safetensors"
+WEIGHTS = Path(__file__).parent / "weights"
+NANO, SWIFT = WEIGHTS / "nano.safetensors", WEIGHTS / "swift.safetensors"
 PATHS = ("continuous", "discrete")
-CHECKPOINTS = (".safetensors", ".pt")  # a name that ends so is a file
+CHECKPOINTS = (".safetensors", ".pt", ".th", ".pth")  # a name that ends so is a file
+HEADER = 100_000_000  # bytes of JSON before the tensors; longer is no checkpoint
 DEFAULTS = ("pcm", "opus", "mp3", "aac")  # what available() lists
 
 # rest of the name ("" if none), rate asked for, precision asked for -> codec
@@ -34,8 +36,9 @@ def load(name: str, *, rate: int | None = None, precision: str | None = None) ->
     `rate` is the rate, in Hz, that the caller runs at: a codec that can run at it does, others keep the one in their
     spec. `precision` is for networks; float32 unless given. CodecError if there is no such codec.
     """
-    if Path(name.partition(":slide=")[0]).suffix in CHECKPOINTS:
-        return _network(name, precision)
+    file = Path(name.partition(":slide=")[0])
+    if file.suffix in CHECKPOINTS:
+        return _residual_file(file) if _is_residual(file) else _network(name, precision)
     family, _, rest = name.partition(":")
     if family not in FAMILIES:
         raise CodecError(
@@ -117,13 +120,46 @@ def _network(name: str, precision: str | None) -> Codec:
     return load_codec(name, precision)
 
 
+def _residual(family: str) -> Loader:
+    def loader(rest: str, rate: int | None, precision: str | None) -> Codec:
+        from models.residual_load import load_family
+
+        return load_family(family, rest)
+
+    return loader
+
+
+def _residual_file(path: Path) -> Codec:
+    from models.residual_load import load_file
+
+    return load_file(path)
+
+
+def _is_residual(path: Path) -> bool:
+    """Whether a checkpoint is of the residual family: by its suffix, a safetensors file by its header."""
+    if path.suffix != ".safetensors":
+        return path.suffix in (".th", ".pth")
+    header = _header(path)
+    return any(name.startswith(("quantizer.", "quantiser.")) for name in header)
+
+
+def _header(path: Path) -> dict[str, Any]:
+    """The header of a safetensors file; empty where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            found = json.loads(file.read(min(int.from_bytes(file.read(8), "little"), HEADER)))
+    except (ValueError, OSError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 def _bundled() -> list[CodecSpec]:
-    """The spec of nano, from the header of its weights: no torch for a list."""
-    if not NANO.is_file():
-        return []
-    with NANO.open("rb") as file:
-        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-    return [spec_of(CoDiCodecConfig.from_json(header["__metadata__"]["config"]))]
+    """The specs of the bundled networks, from the headers of their weights: no torch for a list."""
+    specs = [spec_of(CoDiCodecConfig.from_json(_header(NANO)["__metadata__"]["config"]))] if NANO.is_file() else []
+    if SWIFT.is_file():
+        held: dict[str, Any] = json.loads(_header(SWIFT)["__metadata__"]["spec"])
+        specs.append(CodecSpec(**held | {name: tuple(held[name]) for name in ("latent", "paths")}))
+    return specs
 
 
 def _kbps(family: str, given: str, default: int) -> int:
@@ -144,6 +180,10 @@ FAMILIES: dict[str, Loader] = {
     "mp3": _classic("mp3", 128),
     "aac": _classic("aac", 96),
     "vorbis": _vorbis,
+    "swift": _residual("swift"),
+    "encodec24": _residual("encodec24"),
+    "encodec48": _residual("encodec48"),
+    "dac": _residual("dac"),
     "nano": lambda rest, rate, precision: _network(f"nano:{rest}" if rest else "nano", precision),
     "codicodec": lambda rest, rate, precision: _network(f"codicodec:{rest}" if rest else "codicodec", precision),
 }

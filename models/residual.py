@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ from models.seanet import SeanetConfig
 from models.steppable import Conv, Residual, UpConv
 
 Config = SeanetConfig | DacConfig
+PLACE = "cpu, float32: all that codecs of this family compute on and in"
 KINDS: dict[str, type[SeanetConfig] | type[DacConfig]] = {"seanet": SeanetConfig, "dac": DacConfig}
 
 
@@ -67,6 +68,18 @@ class ResidualNetwork(nn.Module):
                 last.weight.mul_(0.3)  # or what many units add makes a signal grow level by level
         return self
 
+    def cut(self, books: int) -> ResidualNetwork:
+        """Keep the first so many books. Returns the network."""
+        kept = replace(self.config.quantiser, books=books)
+        self.config = replace(self.config, quantiser=kept)
+        self.quantiser.config = kept
+        self.quantiser.stages = self.quantiser.stages[: kept.tokens]
+        return self
+
+    def rename(self, name: str) -> None:
+        """Another name for the codec to go by."""
+        self.config = replace(self.config, name=name)
+
     @property
     def late_frames(self) -> int:
         """Frames that the encoder is late."""
@@ -101,7 +114,7 @@ def spec_of(config: Config, late: int) -> CodecSpec:
 class ResidualCodec:
     """Weights, shared by all the encoders and decoders it opens; frozen by this."""
 
-    def __init__(self, network: ResidualNetwork, reason: str = "cpu, float32") -> None:
+    def __init__(self, network: ResidualNetwork, reason: str = PLACE) -> None:
         self.network = network.eval().requires_grad_(False)
         self.reason = reason
         self.config_hash = digest(network.config)

@@ -76,8 +76,8 @@ class Codebook(nn.Module):
         count = int(dead.sum())
         if count:
             self.entries[dead] = _drawn(x, count, generator)
-            self.counts[dead] = even  # as good as any other, until the running mean says otherwise
-            self.sums[dead] = self.entries[dead] * even
+            self.counts[dead] = trial = 2 * share * even  # some time to be chosen in
+            self.sums[dead] = self.entries[dead] * trial
         return count
 
     def _tally(self, x: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:

@@ -20,7 +20,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from models.codec import Audio, Codec, Controls, Decoder, Frame
+from models.codec import Audio, Codec, Controls, Decoder, Frame, part_sent
 from realtime.bends.chain import Chain
 from realtime.limiter import LOOKAHEAD as LIMITER_LOOKAHEAD
 from realtime.limiter import Limiter
@@ -46,7 +46,7 @@ class Outlet:
         self.resampler = Resampler(spec.sample_rate, rate, channels) if spec.sample_rate != rate else None
         self.rack = rack or Rack()
         self.limiter = Limiter(rate, channels)
-        self._lookahead, self._channels = spec.lookahead, channels
+        self._lookahead, self._channels, self._books = spec.lookahead, channels, spec.books
         self.waiting: list[Change] = []  # for the next frame, or for the one that they name
         self.frame: Frame | None = None  # the last one, as it was decoded
         self.bits = 0.0  # sent for this slot since reset
@@ -119,10 +119,12 @@ class Outlet:
 
     @property
     def wire_bits(self) -> float:
-        """What the last frame cost to send, as it was bent."""
+        """What the last frame cost to send, as it was bent and with the books that are sent."""
         if self.frame is None:
             return 0.0
-        return self.frame.bits if self.bends.rounded else wire_bits(self.frame, self.path)
+        if self.bends.rounded:
+            return self.frame.bits
+        return wire_bits(self.frame, self.path) * part_sent(self._books, self.controls)
 
     def finish(self, chunk: Audio) -> Audio:
         """Decoded chunk [C, hop] to what lies in the timeline, aligned with its input."""

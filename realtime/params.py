@@ -14,6 +14,8 @@ from realtime.rack.rows import is_control
 
 __all__ = ["PARAMETERS", "Parameter", "ParameterError", "element_name", "parse", "parse_assignment"]
 
+BOOKS = 32  # codebooks that have controls: as many as any codec here has
+
 
 def _slot(slot: str, codec: str) -> tuple[Parameter, ...]:
     name = slot.upper()
@@ -50,6 +52,29 @@ def _slot(slot: str, codec: str) -> tuple[Parameter, ...]:
             f"frames after which slot {name}'s decoding noise repeats; 0: never",
             0,
             2**20,
+        ),
+        Parameter(
+            f"{slot}.books", int, 0, "frame", f"codebooks of slot {name} that are sent; 0 is all", 0, BOOKS, clamp=True
+        ),
+        Parameter(
+            f"{slot}.mute",
+            bool,
+            (False,) * BOOKS,
+            "frame",
+            f"codebooks of slot {name} that are left out of what is heard",
+            0,
+            1,
+            size=BOOKS,
+        ),
+        Parameter(
+            f"{slot}.solo",
+            bool,
+            (False,) * BOOKS,
+            "frame",
+            f"codebooks of slot {name} that alone are heard",
+            0,
+            1,
+            size=BOOKS,
         ),
         *bend_params.rows(slot),
     )

@@ -55,18 +55,23 @@ class TrainConfig:
 
     def with_options(self, options: list[str]) -> TrainConfig:
         """Changed by NAME=VALUE texts, the values in JSON; CodecError names what is not known."""
-        known = {f.name for f in fields(self)}
-        changes: dict[str, Any] = {}
-        for option in options:
-            name, _, value = option.partition("=")
-            if name not in known:
-                raise CodecError(f'option "{name}" not known; give one of {sorted(known)}.')
-            try:
-                given = json.loads(value)
-            except json.JSONDecodeError:
-                given = value
-            changes[name] = tuple(given) if isinstance(given, list) else given
-        return replace(self, **changes)
+        return changed(self, options)
+
+
+def changed(config: Any, options: list[str]) -> Any:
+    """A frozen config changed by NAME=VALUE texts, the values in JSON; CodecError names what is not known."""
+    known = {f.name for f in fields(config)}
+    changes: dict[str, Any] = {}
+    for option in options:
+        name, _, value = option.partition("=")
+        if name not in known:
+            raise CodecError(f'option "{name}" not known; give one of {sorted(known)}.')
+        try:
+            given = json.loads(value)
+        except json.JSONDecodeError:
+            given = value
+        changes[name] = tuple(given) if isinstance(given, list) else given
+    return replace(config, **changes)
 
 
 def nano() -> CoDiCodecConfig:

@@ -5,6 +5,7 @@ verdigris train --pack FOLDER PACK           decode a folder of audio once
 verdigris train PACK --state DIR --minutes 9 train, or go on where DIR/state.pt stopped
 verdigris train PACK --state DIR --set stage=decoder --set steps=6000
 verdigris train --state DIR --export nano.safetensors
+verdigris train --model swift PACK --state DIR --set steps=4000
 """
 
 from __future__ import annotations
@@ -149,9 +150,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--part", nargs=2, type=Path, metavar=("FOLDER", "OUT"), help="what was fetched as parts of 60 MB, and stop"
     )
+    parser.add_argument(
+        "--model", choices=("nano", "swift"), default="nano", help="which network (default %(default)s)"
+    )
     parser.add_argument("--state", type=Path, metavar="DIR", help="where state.pt and curves.csv are kept")
     parser.add_argument("--minutes", type=float, metavar="N", help="stop after so long, with a saved state")
-    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a choice of TrainConfig")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="a choice of TrainConfig, or ResidualConfig"
+    )
     parser.add_argument("--weights", type=Path, metavar="FILE", help="start from a checkpoint's weights")
     parser.add_argument("--export", type=Path, metavar="FILE", help="write the averaged weights and stop")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -169,6 +175,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     if given.state is None:
         parser.error("--state DIR is needed")
+    if given.model != "nano":
+        _train_residual(given)
+        return
     path = given.state / "state.pt"
     if given.export:
         export(TrainState.load(path), given.export)
@@ -189,6 +198,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     _move(state, given.device)
     pack = Pack(given.packs, device=given.device)
     run(state, batches(pack, config, samples_needed(state.network), rank), given.state, given.minutes)
+
+
+def _train_residual(given: argparse.Namespace) -> None:
+    from models.training.residual import train
+
+    state = train.open_state(given.state, given.model, given.set, given.weights)
+    if given.export:
+        train.export(state, given.export)
+        return
+    draw = train.batches(Pack(given.packs), state.config, state.network.config.stride)
+    train.run(state, draw, given.state, given.minutes)
 
 
 def _join_processes() -> int:

@@ -1,0 +1,67 @@
+"""The residual family by name: swift (bundled), encodec24, encodec48, dac; each with a bitrate, such as swift:6.
+
+Released weights are a local file, else the Hub's. A bitrate says how many books a codec has; live, fewer are a control.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from models.codec import Codec, CodecError
+from models.hub import fetch
+from models.residual import ResidualCodec, ResidualNetwork
+from models.residual_file import FORMAT, metadata_of, read
+from models.residual_official import family_of, read_official, sizes_of
+from models.segments import SegmentCodec
+
+WEIGHTS = Path(__file__).parent / "weights"
+RELEASED = {  # local names, tried in order; the Hub's repository; the licence of the weights
+    "encodec24": (("encodec_24khz.safetensors", "encodec_24khz-d7cc33bc.th"), "facebook/encodec_24khz", "MIT"),
+    "encodec48": (("encodec_48khz.safetensors", "encodec_48khz-7e698e3e.th"), "facebook/encodec_48khz", "MIT"),
+    "dac": (("dac_44khz.safetensors", "weights_44khz_8kbps_0.0.1.pth", "weights.pth"), "descript/dac_44khz", "MIT"),
+}
+
+
+def load_family(family: str, rest: str) -> Codec:
+    """The codec of a family; `rest` is its kbit/s, "random" (of released size, random weights) or empty (all books)."""
+    if rest == "random" and family in RELEASED:
+        return codec_of(ResidualNetwork(sizes_of(family)).randomise(0), f"{family}:random")
+    if family == "swift":
+        path = WEIGHTS / "swift.safetensors"
+        if not path.is_file():
+            raise CodecError('codec "swift" has no bundled weights in this tree. Pass the path of a checkpoint.')
+        network = read(path)
+    else:
+        network = read_official(find(family), family)
+    return codec_of(network, family, rest)
+
+
+def load_file(path: Path) -> Codec:
+    """The codec of a checkpoint, ours or a released one."""
+    ours = path.suffix == ".safetensors" and metadata_of(path).get("format") == FORMAT
+    network = read(path) if ours or not path.is_file() else read_official(path, family_of(path))
+    return codec_of(network, network.config.name)
+
+
+def codec_of(network: ResidualNetwork, name: str, kbps: str = "") -> Codec:
+    """The codec of a network, with as many books as a bitrate takes. CodecError names the bitrates there are."""
+    config = network.config
+    book = config.quantiser.bits / config.quantiser.books * config.sample_rate / config.stride / 1000
+    if kbps:
+        offered = {f"{book * (count + 1):.4g}": count + 1 for count in range(config.quantiser.books)}
+        if kbps not in offered:
+            raise CodecError(f"{kbps} kbit/s not offered by {name} ({', '.join(offered)}). Pass one of these.")
+        network, name = network.cut(offered[kbps]), f"{name}:{kbps}"
+    network.rename(name)
+    return SegmentCodec(network) if getattr(config, "norm", False) else ResidualCodec(network)
+
+
+def find(family: str) -> Path:
+    """Released weights: in the working directory or beside the bundled ones, else the Hub's copy."""
+    names, repository, licence = RELEASED[family]
+    for folder in (Path(), WEIGHTS):
+        for name in names:
+            if (folder / name).is_file():
+                return folder / name
+    remedy = f"Put {' or '.join(names)} in the working directory, or pass its path."
+    return fetch(repository, "model.safetensors", licence, f'codec "{family}"', remedy)

@@ -1,0 +1,1 @@
+"""Training of the residual-quantised family: `verdigris train --model swift`."""
