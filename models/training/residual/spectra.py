@@ -42,7 +42,7 @@ SPECTRA = {"soundstream": soundstream, "encodec": encodec, "dac": dac}
 
 
 def _mel(audio: Tensor, window: int, rate: int) -> Tensor:
-    return magnitudes(audio, window, window // 4) @ mel_filters(window, BANDS, rate).to(audio.device)
+    return magnitudes(audio, window, window // 4) @ mel_filters(window, BANDS, rate=rate, device=audio.device)
 
 
 def _length(x: Tensor) -> Tensor:

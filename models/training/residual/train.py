@@ -32,7 +32,7 @@ def batches(pack: Pack, config: ResidualConfig, hop: int) -> Batches:
     samples = round(config.seconds * 48000 / hop) * hop
 
     def draw(step: int) -> Tensor:
-        return torch.from_numpy(batch(pack, np.random.default_rng([config.seed, step]), config.batch, samples))
+        return batch(pack, np.random.default_rng([config.seed, step]), config.batch, samples)
 
     return draw
 
