@@ -11,11 +11,17 @@ import json
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
 
 from models.codec import Audio, Codec, CodecError, CodecSpec
 from models.config import CoDiCodecConfig, spec_of
 from models.pcm import Pcm
+
+if TYPE_CHECKING:
+    from models.entropy import TokenModel
 
 WEIGHTS = Path(__file__).parent / "weights"
 NANO, SWIFT = WEIGHTS / "nano.safetensors", WEIGHTS / "swift.safetensors"
@@ -75,6 +81,29 @@ def convert(source: Path, target: Path) -> None:
     from models import checkpoint
 
     checkpoint.convert(source, target)
+
+
+def open_token_model(spec: CodecSpec) -> TokenModel | None:
+    """What tells the size of a residual codec's frames under an entropy coder; None for other codecs."""
+    if not spec.books:
+        return None
+    from models.entropy import TokenModel
+
+    return TokenModel(spec.books, spec.cardinality)
+
+
+def code_tokens(tokens: npt.NDArray[np.int32], size: int) -> bytes:
+    """Tokens [steps, books] under an entropy coder; CodecError if it is not installed."""
+    from models.entropy import encode
+
+    return encode(tokens, size)
+
+
+def decode_tokens(data: bytes, steps: int, books: int, size: int) -> npt.NDArray[np.int32]:
+    """Inverse of `code_tokens`."""
+    from models.entropy import decode
+
+    return decode(data, steps, books, size)
 
 
 def _pcm(rest: str, rate: int | None, precision: str | None) -> Codec:

@@ -194,6 +194,13 @@ def build_parser() -> Parser:
     convert.add_argument("source", type=Path, metavar="codicodec.pt")
     convert.add_argument("target", type=Path, metavar="OUT.safetensors")
 
+    pack = commands.add_parser("pack", help="make a tape of tokens smaller, without loss")
+    pack.add_argument("tape", type=Path)
+    pack.add_argument("target", type=Path, metavar="OUT")
+    unpack = commands.add_parser("unpack", help="make the tape again, on any machine")
+    unpack.add_argument("packed", type=Path)
+    unpack.add_argument("target", type=Path, metavar="TAPE")
+
     plan = commands.add_parser("plan", help="say the latency, and what it is made of")
     _add_slots(plan)
     flags.add(plan, "--post-a", "--post-b")

@@ -26,6 +26,7 @@ from realtime.latency import plan
 from realtime.live import CANNOT_BEGIN, play
 from realtime.osc.doc import document
 from realtime.osc.server import PORT
+from realtime.packing import pack, unpack
 from realtime.params import PARAMETERS, ParameterError, parse, parse_assignment
 from realtime.playback import play_tape
 from realtime.plugin.build import CompilerError
@@ -224,6 +225,16 @@ def run_play(arguments: argparse.Namespace) -> None:
     done = play_tape(arguments.tape, arguments.output, arguments.codec, _precision(arguments))
     lost = f", {done['lost_bytes']} bytes at its end were not whole" if done["lost_bytes"] else ""
     print(f"{arguments.output}: {done['seconds']:.1f} s of {done['codec']} {done['path']}{lost}")
+
+
+def run_pack(arguments: argparse.Namespace) -> None:
+    nominal, coded = pack(arguments.tape, arguments.target)
+    saved = f", {100 * (1 - coded / nominal):.1f} % less" if nominal else ""
+    print(f"{arguments.target}: {nominal} bytes of tokens in {coded}{saved}")
+
+
+def run_unpack(arguments: argparse.Namespace) -> None:
+    print(f"{arguments.target}: {unpack(arguments.packed, arguments.target)} frames, as they were recorded")
 
 
 def run_convert(arguments: argparse.Namespace) -> None:

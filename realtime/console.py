@@ -89,7 +89,9 @@ class View:
         rows = [("dry", "", "")]
         for playing in engine.playing:
             name = SLOTS[playing.slot]
-            rows.append((name, f"{playing.codec} {playing.path}", f"{snapshot.bitrate[playing.slot]:.1f} kbit/s"))
+            coded = snapshot.coded[playing.slot]
+            rate = f"{snapshot.bitrate[playing.slot]:.1f} kbit/s" + (f" ({coded:.1f} coded)" if coded else "")
+            rows.append((name, f"{playing.codec} {playing.path}", rate))
         for name, codec, bitrate in rows:
             db = peak_db(engine, name)
             bar = ProgressBar(total=-FLOOR_DB, completed=db - FLOOR_DB, width=30, complete_style=COLOURS[name])

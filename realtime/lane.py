@@ -21,6 +21,7 @@ from types import MappingProxyType
 import numpy as np
 
 from models.codec import Audio, Codec, Controls, Decoder, Frame, part_sent
+from models.load import open_token_model
 from realtime.bends.chain import Chain
 from realtime.limiter import LOOKAHEAD as LIMITER_LOOKAHEAD
 from realtime.limiter import Limiter
@@ -46,11 +47,12 @@ class Outlet:
         self.resampler = Resampler(spec.sample_rate, rate, channels) if spec.sample_rate != rate else None
         self.rack = rack or Rack()
         self.limiter = Limiter(rate, channels)
-        self._lookahead, self._channels, self._books = spec.lookahead, channels, spec.books
+        self._lookahead, self._channels, self._spec = spec.lookahead, channels, spec
         self.waiting: list[Change] = []  # for the next frame, or for the one that they name
         self.frame: Frame | None = None  # the last one, as it was decoded
         self.bits = 0.0  # sent for this slot since reset
         self._recent: deque[float] = deque(maxlen=max(1, round(spec.frame_rate)))  # of each frame of the last second
+        self._coded: deque[float] = deque(maxlen=self._recent.maxlen)  # the same, under an entropy coder
         self.bad_samples = 0  # not finite, replaced by silence
         self.reset()
 
@@ -66,6 +68,8 @@ class Outlet:
         self._skip, self._limiter_skip = self._lookahead, LIMITER_LOOKAHEAD
         self.bits = 0.0
         self._recent.clear()
+        self._coded.clear()
+        self._token_model = open_token_model(self._spec)
 
     def ask(self, change: Change) -> None:
         """Have a change wait for its frame; of those for the next frame the last one counts."""
@@ -108,11 +112,19 @@ class Outlet:
         """A frame has been decoded."""
         self._recent.append(self.wire_bits)
         self.bits += self.wire_bits
+        if self._token_model and self.frame:
+            books = round(part_sent(self._spec.books, self.controls) * self._spec.books)
+            self._coded.append(self._token_model.frame_bits(self.frame.tokens, books))
 
     @property
     def bits_a_frame(self) -> float:
         """What was sent in a frame, on average over the last second."""
         return sum(self._recent) / len(self._recent) if self._recent else 0.0
+
+    @property
+    def coded_a_frame(self) -> float:
+        """What an entropy coder would have sent in a frame, on average over the last second; 0: no such codec."""
+        return sum(self._coded) / len(self._coded) if self._coded else 0.0
 
     def _say(self, what: str) -> None:
         self.troubles.append(Trouble(self.slot, what))
@@ -124,7 +136,7 @@ class Outlet:
             return 0.0
         if self.bends.rounded:
             return self.frame.bits
-        return wire_bits(self.frame, self.path) * part_sent(self._books, self.controls)
+        return wire_bits(self.frame, self.path) * part_sent(self._spec.books, self.controls)
 
     def finish(self, chunk: Audio) -> Audio:
         """Decoded chunk [C, hop] to what lies in the timeline, aligned with its input."""

@@ -26,6 +26,8 @@ def make_report(engine: Engine, taken: int) -> dict[str, Any]:
         "seconds": taken / engine.settings.rate,
         "bitrate_a": snapshot.bitrate[0],
         "bitrate_b": snapshot.bitrate[1] if 1 in codec else None,
+        "coded_a": snapshot.coded[0] or None,
+        "coded_b": snapshot.coded[1] or None,
         "missed_samples": engine.timeline[Field.MISSED],
         "resyncs": snapshot.resyncs,
         "bad_samples": snapshot.bad_samples,

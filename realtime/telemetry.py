@@ -20,6 +20,7 @@ _RECORD = np.dtype(
         ("load", np.float64, (3,)),  # real-time factor: p50, p99, max
         ("resyncs", np.int64),
         ("bad_samples", np.int64),
+        ("coded", np.float64, (2,)),  # per slot, kbit/s under an entropy coder; 0: not of this codec
     ]
 )
 
@@ -36,6 +37,7 @@ class Telemetry:
     load: tuple[float, float, float] = (0.0, 0.0, 0.0)
     resyncs: int = 0  # times the worker fell so far behind that it began anew at the present
     bad_samples: int = 0  # not finite, replaced by silence
+    coded: tuple[float, float] = (0.0, 0.0)  # kbit/s under an entropy coder
 
 
 def publish(timeline: Timeline, snapshot: Telemetry) -> None:
@@ -45,6 +47,7 @@ def publish(timeline: Timeline, snapshot: Telemetry) -> None:
     record["sequence"] = begun
     record["frames"], record["bitrate"], record["load"] = snapshot.frames, snapshot.bitrate, snapshot.load
     record["resyncs"], record["bad_samples"] = snapshot.resyncs, snapshot.bad_samples
+    record["coded"] = snapshot.coded
     record["sequence"] += 1
 
 
@@ -61,6 +64,7 @@ def read(timeline: Timeline) -> Telemetry:
         load=(float(copy["load"][0]), float(copy["load"][1]), float(copy["load"][2])),
         resyncs=int(copy["resyncs"]),
         bad_samples=int(copy["bad_samples"]),
+        coded=(float(copy["coded"][0]), float(copy["coded"][1])),
     )
 
 

@@ -171,7 +171,7 @@ class Worker:
 
     def snapshot(self) -> Telemetry:
         """What is known of this run."""
-        frames, bitrate, bad = [0, 0], [0.0, 0.0], 0
+        frames, bitrate, coded, bad = [0, 0], [0.0, 0.0], [0.0, 0.0], 0
         loads = np.zeros(3)
         for place in self._places:
             lane = place.lane
@@ -181,10 +181,12 @@ class Worker:
             for outlet in lane.outlets:
                 frames[outlet.slot] = lane.frames
                 bitrate[outlet.slot] = outlet.bits_a_frame * lane.codec.spec.frame_rate / 1000
+                coded[outlet.slot] = outlet.coded_a_frame * lane.codec.spec.frame_rate / 1000
                 bad += outlet.bad_samples
         return Telemetry(
             frames=(frames[0], frames[1]),
             bitrate=(bitrate[0], bitrate[1]),
+            coded=(coded[0], coded[1]),
             load=(loads[0], loads[1], loads[2]),
             resyncs=self._resyncs,
             bad_samples=bad,

@@ -1,0 +1,83 @@
+"""Packed tapes: a tape of tokens under an entropy coder. Unpacked it is the same tape, byte by byte, on any machine.
+
+    magic    8   "VDGPACK\\n"           frames  4
+    digest  32   SHA-256 of the tape   runs    4      stretches of frames whose indices follow each other
+    header 100   the tape's own        coded   4      bytes
+    then for each run its first index, 4, and its frames, 4; then the coded tokens (models/entropy.py). Little-endian.
+
+Unlike a tape it is written as a whole. What a damaged tape has after its last whole frame is not packed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import struct
+from pathlib import Path
+
+import numpy as np
+
+from models.codec import CodecError, Frame
+from models.load import code_tokens, decode_tokens
+from realtime.tape import HEADER_BYTES, TapeHeader, TapeReader, TapeWriter
+
+MAGIC = b"VDGPACK\n"
+_HEAD = struct.Struct(f"<8s32s{HEADER_BYTES}sIII")
+_RUN = struct.Struct("<II")
+
+
+def pack(tape: Path, target: Path) -> tuple[int, int]:
+    """Write a packed tape; (bytes of the tape's tokens at their nominal size, bytes of them coded)."""
+    reader = TapeReader(tape)
+    header = reader.header
+    if header.kind != "tokens":
+        raise CodecError(f'tape "{tape.name}" holds {header.kind}; only tokens can be packed. Record a discrete path.')
+    frames = list(reader)
+    runs: list[list[int]] = []
+    for frame in frames:
+        if runs and frame.index == sum(runs[-1]):
+            runs[-1][1] += 1
+        else:
+            runs.append([frame.index, 1])
+    tokens = np.array([frame.tokens for frame in frames], np.int32).reshape(len(frames), header.tokens)
+    coded = code_tokens(tokens, header.cardinality)
+    data = tape.read_bytes()[: HEADER_BYTES + len(frames) * header.record_bytes]
+    head = _HEAD.pack(MAGIC, hashlib.sha256(data).digest(), data[:HEADER_BYTES], len(frames), len(runs), len(coded))
+    target.write_bytes(head + b"".join(_RUN.pack(*run) for run in runs) + coded)
+    return math.ceil(tokens.size * math.log2(header.cardinality) / 8), len(coded)
+
+
+def unpack(packed: Path, target: Path) -> int:
+    """Write the tape again; its frames. CodecError, and no tape, if what comes out is not what was packed."""
+    data = packed.read_bytes()
+    if len(data) < _HEAD.size or not data.startswith(MAGIC):
+        raise CodecError(f'"{packed.name}" is no packed tape. Pass a file that verdigris pack wrote.')
+    digest: bytes
+    head: bytes
+    count: int
+    _, digest, head, count, runs, coded = _HEAD.unpack_from(data)
+    at = _HEAD.size + runs * _RUN.size
+    damaged = CodecError(f'packed tape "{packed.name}" is truncated or damaged. Pack the tape again.')
+    if len(data) != at + coded:
+        raise damaged
+    header = TapeHeader.unpack(head, packed.name)
+    indices = [
+        first + place
+        for first, length in _RUN.iter_unpack(data[_HEAD.size : at])
+        for place in range(min(length, count))
+    ]
+    if len(indices) != count:
+        raise damaged
+    try:
+        tokens = decode_tokens(data[at:], count, header.tokens, header.cardinality)
+    except ValueError as error:
+        raise damaged from error
+    partial = target.with_name(target.name + ".partial")
+    with TapeWriter(partial, header) as writer:
+        for index, row in zip(indices, tokens, strict=True):
+            writer.write(Frame(index, row, None, 0.0))
+    if hashlib.sha256(partial.read_bytes()).digest() != digest:
+        partial.unlink()
+        raise damaged
+    partial.replace(target)
+    return count

@@ -1,0 +1,70 @@
+"""Packed tapes: smaller, and byte by byte the tape again; what is damaged is told and writes nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.codec import CodecError, CodecSpec, Frame
+from realtime.cli import main
+from realtime.packing import pack, unpack
+from realtime.tape import TapeHeader, TapeWriter
+
+pytest.importorskip("constriction", reason="the extra entropy is not installed")
+
+SPEC = CodecSpec("x", 48_000, 2, 320, 0, 8, 1024, (0, 0), ("discrete",), True, 8)
+
+
+def tape(path: Path, tokens: np.ndarray, indices: list[int] | None = None) -> Path:
+    with TapeWriter(path, TapeHeader.of(SPEC, "tokens", 0)) as writer:
+        for index, row in zip(indices or range(len(tokens)), tokens, strict=True):
+            writer.write(Frame(index, row.astype(np.int32), None, 80.0))
+    return path
+
+
+@settings(max_examples=15)
+@given(indices=st.lists(st.integers(0, 500), max_size=20, unique=True), seed=st.integers(0, 2**31))
+def test_a_tape_comes_back_byte_by_byte(
+    indices: list[int], seed: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    place = tmp_path_factory.mktemp("tapes")
+    given_tape = tape(place / "a.tape", np.random.default_rng(seed).integers(1024, size=(len(indices), 8)), indices)
+    pack(given_tape, place / "a.pack")
+    assert unpack(place / "a.pack", place / "b.tape") == len(indices)
+    assert (place / "b.tape").read_bytes() == given_tape.read_bytes()
+
+
+def test_a_tape_of_few_codes_becomes_much_smaller(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given_tape = tape(tmp_path / "a.tape", np.random.default_rng(0).integers(4, size=(300, 8)))
+    assert main(["pack", str(given_tape), str(tmp_path / "a.pack")]) == 0
+    assert "% less" in capsys.readouterr().out
+    assert (tmp_path / "a.pack").stat().st_size < 0.5 * given_tape.stat().st_size
+    assert main(["unpack", str(tmp_path / "a.pack"), str(tmp_path / "b.tape")]) == 0
+    assert (tmp_path / "b.tape").read_bytes() == given_tape.read_bytes()
+
+
+@pytest.mark.parametrize("place", [4, 20, 60, 160, -1])
+def test_a_damaged_packed_tape_is_refused_and_leaves_nothing(place: int, tmp_path: Path) -> None:
+    given_tape = tape(tmp_path / "a.tape", np.random.default_rng(0).integers(1024, size=(20, 8)))
+    pack(given_tape, tmp_path / "a.pack")
+    data = bytearray((tmp_path / "a.pack").read_bytes())
+    data[place] ^= 1
+    (tmp_path / "a.pack").write_bytes(data)
+    with pytest.raises(CodecError):
+        unpack(tmp_path / "a.pack", tmp_path / "b.tape")
+    (tmp_path / "a.pack").write_bytes(data[:-3])
+    with pytest.raises(CodecError, match=r"no packed tape|damaged"):
+        unpack(tmp_path / "a.pack", tmp_path / "b.tape")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.pack", "a.tape"]
+
+
+def test_a_tape_of_latents_cannot_be_packed(tmp_path: Path) -> None:
+    spec = CodecSpec("x", 48_000, 2, 320, 0, 8, 1024, (8, 2), ("continuous", "discrete"), True)
+    with TapeWriter(tmp_path / "a.tape", TapeHeader.of(spec, "latents", 0)) as writer:
+        writer.write(Frame(0, np.zeros(8, np.int32), np.zeros((8, 2), np.float32), 80.0))
+    with pytest.raises(CodecError, match="holds latents; only tokens can be packed"):
+        pack(tmp_path / "a.tape", tmp_path / "a.pack")
