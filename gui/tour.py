@@ -143,6 +143,6 @@ def run(
     except KeyboardInterrupt:
         show("stopped")
     finally:
-        client.quit_engine()
+        client.end_engine()
         client.close()
     return ""

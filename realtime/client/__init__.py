@@ -37,6 +37,7 @@ does not answer; the values and facts are the last ones, and any session that co
 | `follow(pid)`                | the session of this process only, such as the one that was started                   |
 | `ask(*command)`              | `verdigris codecs` or `devices`, asked beside us: event answer when it is there      |
 | `quit_engine()`              | end the session, faded                                                               |
+| `end_engine()`               | end what was started here, and wait for it (the one call that waits)                 |
 | `close()`                    | let go; the session goes on                                                          |
 
 **Events**: kind and args

@@ -138,6 +138,11 @@ class Client:
         """End the session that is followed."""
         self.send("/verdigris/quit")
 
+    def end_engine(self, patience_s: float = 5.0) -> None:
+        """End what was started here, and wait for that: politely, then by force. The one call that waits."""
+        self.quit_engine()
+        self._programs.end(patience_s)
+
     def close(self) -> None:
         """Let go of everything; the session goes on."""
         self._drop()

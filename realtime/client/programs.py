@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +38,18 @@ class Programs:
         )
         self._running.append(_Running(command, process, said))
         return process.pid
+
+    def end(self, patience_s: float) -> None:
+        """Wait so long for all of them to end, then kill those that do not."""
+        deadline = time.monotonic() + patience_s
+        for running in self._running:
+            try:
+                running.process.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                running.process.kill()
+                running.process.wait()
+            running.said.close()
+        self._running = []
 
     def is_running(self, command: str) -> bool:
         """Whether one that was started with this command still runs, as of the last `ended`."""
