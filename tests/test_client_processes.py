@@ -16,6 +16,7 @@ import soundfile
 
 from realtime.cli import main
 from realtime.client import GONE, PLAYING, Client, Event
+from tests.jackrig import Server, need_jack
 from tests.lockstep import noise
 
 pytestmark = pytest.mark.slow
@@ -113,6 +114,34 @@ def test_a_file_takes_the_place_of_the_input_and_gives_it_back(client: Client, t
     client.set("source", str(tmp_path / "nothing.wav"))
     assert "cannot be read" in answer(client, "source").args[1]
     assert client.misses == dict.fromkeys(client.misses, 0) | {"xrun": client.misses["xrun"]}
+
+
+def test_with_a_card_a_file_takes_the_place_of_the_input_and_a_restart_brings_it_back(
+    client: Client, tmp_path: Path
+) -> None:
+    need_jack()
+    soundfile.write(tmp_path / "level.wav", np.full((48_000, 2), 0.25, np.float32), 48_000, subtype="FLOAT")
+    with Server():
+        client.start_engine("--driver", "device", "--a", "pcm", "--b", "off", "--osc", "0")
+        until(client, lambda: client.state == PLAYING)
+        client.set("source", str(tmp_path / "level.wav"))
+        assert answer(client, "source").kind == "done"
+        heard(client, 1.5)
+        rings = client.rings
+        assert rings
+        sound = rings.read("heard", rings.now - 60_000, 60_000)
+        np.testing.assert_array_equal(sound[:, -4000:], np.float32(0.25))
+        assert np.abs(np.diff(sound)).max() <= 0.25 / 256 + 1e-6  # what was there before is silence: no click between
+        client.send("/verdigris/restart", "latency", 12_000)
+        assert answer(client, "restart").kind == "done"
+        until(client, lambda: client.state == PLAYING and client.latency.samples == 12_000)
+        until(client, lambda: client.values["source"] == str(tmp_path / "level.wav"))
+        client.set("source", "input")
+        assert answer(client, "source").kind == "done"
+        heard(client, 1.5)
+        assert client.rings
+        np.testing.assert_array_equal(client.rings.read("heard", client.rings.now - 4000, 4000), 0.0)
+        client.end_engine()
 
 
 def test_what_was_just_heard_is_played_over_and_over(client: Client) -> None:

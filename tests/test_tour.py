@@ -79,7 +79,7 @@ def test_a_tour_with_an_engine_measures_what_each_codec_sends(tmp_path: Path, mo
     monkeypatch.setattr(tour, "FLAGS", (*tour.FLAGS, "--driver", "clock"))
     lines: list[str] = []
     clip = Path(tour.__file__).parent.parent / "realtime" / "demo" / "drums_arovane_CC0.ogg"
-    assert tour.run(clip, rounds=1, seconds=4.0, show=lines.append) == ""
+    assert tour.run(clip, rounds=1, seconds=3.0, show=lines.append) == ""
     told = [int(line.split()[0].replace(",", "")) for line in lines if line.startswith("    ") and "bits" in line]
     pcm, continuous, discrete, opus, *_ = told
     assert (pcm, continuous) == (1_536_000, 24_000)
