@@ -17,7 +17,7 @@ import pytest
 from tests.insert_rig import library_path, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent
-LIVE = ["live", "--driver", "plugin", "--osc", "off"]
+LIVE = ["live", "--driver", "plugin"]
 
 
 def need(*tools: str) -> None:
@@ -53,7 +53,14 @@ class Live:
     def __init__(self, place: Path, *arguments: str) -> None:
         self.said: list[str] = []
         self.process = subprocess.Popen(
-            [sys.executable, "-u", "-m", "realtime.cli", *LIVE, *arguments],
+            [
+                sys.executable,
+                "-u",
+                "-m",
+                "realtime.cli",
+                *LIVE,
+                *(arguments if "--osc" in arguments else (*arguments, "--osc", "off")),
+            ],
             env=environment(place),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
