@@ -18,7 +18,7 @@ from tests.jackrig import RATE, Meter, Server, need_jack
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 URI = "urn:verdigris:insert"
 PERIOD = 256
-BLOCK, SAMPLES = 256, 24_000_000
+BLOCK, SAMPLES = 256, 240_000_000
 
 
 @pytest.fixture
