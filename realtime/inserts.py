@@ -13,7 +13,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +56,11 @@ class Options:
     osc: int | None = None  # port of the first insert; the others get any
 
 
-def serve(options: Options, seconds: float | None = None, say: Callable[[str], None] = print) -> dict[str, int]:
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def serve(options: Options, seconds: float | None = None, say: Callable[[str], None] = _say) -> dict[str, int]:
     """Play what inserts there are until Ctrl-C, or for so long; holes by kind, over all.
 
     EngineError or LatencyError if the codecs cannot be had at all, TimelineError if somebody serves inserts already.
@@ -132,15 +136,17 @@ class Inserts:
         for path, played in list(self._played.items()):
             if played.insert.gone:
                 self._let_go(path)
+                self._say(f"{played.insert}: its host has let go of it")
             elif played.refused and played.insert.offline:  # a host that renders waits: what was too slow will do
-                self._played.pop(path).close()
+                self._let_go(path)
                 self._take_up(path)
             else:
                 played.poll()
 
     def _take_up(self, path: Path) -> None:
         try:
-            self._played[path] = Played(Insert(path), self._options, self._say)
+            port = 0 if self._played and self._options.osc else self._options.osc
+            self._played[path] = Played(Insert(path), replace(self._options, osc=port), self._say)
         except TimelineError as error:
             if self._strange.get(path) != str(error):
                 self._strange[path] = str(error)
@@ -150,13 +156,11 @@ class Inserts:
         played = self._played.pop(path)
         for kind, count in played.close().items():
             self.misses[kind] = self.misses.get(kind, 0) + count
-        self._say(f"{played.insert}: its host has let go of it")
 
     def close(self) -> None:
         """Let go of all; the hosts play on, dry."""
         for path in list(self._played):
-            for kind, count in self._played.pop(path).close().items():
-                self.misses[kind] = self.misses.get(kind, 0) + count
+            self._let_go(path)
 
 
 class Played:
@@ -207,6 +211,8 @@ class Played:
                 self._news.append(f"it plays dry: {error}")
         else:
             self._playing = True
+            return
+        self._engine.stop()  # the worker waits for nothing
 
     def _say(self, line: str) -> None:
         self._tell(f"{self.insert}: {line}")
