@@ -1,136 +1,271 @@
-"""CoDiCodec at its released size: one live frame against the package `codicodec` in the same run, and its arithmetic.
+"""CoDiCodec live, frame by frame: the released size and nano, each stage against what matrix products reach here.
 
-All have the same random weights and two threads, and take turns, so that a slow moment of the machine meets all.
-Float32 is compared with float32; our bfloat16 stands beside them. Operations are counted by torch as they
-are executed (2 for each multiply-add of convolutions, matrix products and attention), not taken from a formula.
+All contenders take turns, so that a slow moment of the machine meets all. Operations are those of the direct form,
+counted by torch in float32 (2 for each multiply-add of convolutions, matrix products and attention); Winograd's
+convolution does fewer, so a stage may pass the ceiling. `cpu` is processor time over audio time: unlike × RT it hardly
+suffers from others on the same cores.
 """
 
 from __future__ import annotations
 
-import copy
+import json
 import math
 import os
+import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.report import Row
-from models.codec import Audio, CodecError, Controls
+from benchmarks.package import package
+from benchmarks.report import machine
+from models.codec import Audio, Controls
 from models.codicodec import CoDiCodec
-from models.config import CoDiCodecConfig
+from models.config import SPECTRAL_CHANNELS, CoDiCodecConfig
+from models.load import NANO
 from models.network import CoDiCodecNetwork
-from models.official import to_official
 
-THREADS = 2
-ROUNDS = 5
-AGAINST = ("codicodec",)
+ROUNDS = {"official": 20, "nano": 80}
+CODECS = {"official": "codicodec:random", "nano": "nano"}
+SLOWER = 1.25  # against a baseline, as a ratio to the ceiling
+STEPS = 2
 
 Frames = Callable[[Audio], None]  # takes the next hop through encode and decode
+Found = dict[str, Any]
+
+# in a process of its own, so that memory and start are its own
+_START = """
+import json, resource, sys, time
+begun = time.perf_counter()
+import numpy as np
+from models.codec import Controls
+from models.load import load
+codec = load(sys.argv[1], precision=sys.argv[2])
+encoder, decoder = codec.open_encoder(), codec.open_decoder("continuous")
+decoder.decode(encoder.encode(np.zeros((2, codec.spec.hop), np.float32)), Controls())
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+print(json.dumps({"start_s": time.perf_counter() - begun, "peak_mb": peak}))
+"""
 
 
-def measure(against: str | None = None) -> list[Row]:
-    """Seconds (best of 5) and GFLOP of a live frame (encode + two-step decode), ours in float32 and in bfloat16.
-
-    Beside them the package's in float32, if it is named. CodecError if the package is asked for and not installed.
-    """
-    torch.set_num_threads(THREADS)
-    busy = os.getloadavg()[0] if hasattr(os, "getloadavg") else math.nan  # two threads that share a core wait for it
-    network = CoDiCodecNetwork(CoDiCodecConfig.official()).randomise(0)
-    rounded = copy.deepcopy(network).set_precision(torch.bfloat16)
-    contenders = {"verdigris": ours(CoDiCodec(network)), "verdigris, bfloat16": ours(CoDiCodec(rounded))}
+def measure(precision: str = "bfloat16", against: str | None = None) -> Found:
+    """Every number of each model, and of the package if it is named. CodecError if that is not installed."""
+    torch.set_num_threads(os.cpu_count() or 1)
+    dtype = getattr(torch, precision)
+    official = CoDiCodecNetwork(CoDiCodecConfig.official()).randomise(0).requires_grad_(False)
+    networks = {"official": official, "nano": _nano()}
+    contenders: dict[str, tuple[Frames, CoDiCodecConfig, int]] = {}
     if against is not None:
-        contenders[against] = package(network, against)
-    hop, rate = network.config.hop, network.config.sample_rate
-    noise = 0.1 * np.random.default_rng(0).standard_normal((2 + ROUNDS, 2, hop)).astype(np.float32)
-    print(f"codec: counting the operations of {', '.join(contenders)}", file=sys.stderr)
-    for frame in contenders.values():
-        frame(noise[0])  # the first frame of a stream is cheaper
-    gigaflops = {name: count(frame, noise[1]) / 1e9 for name, frame in contenders.items()}
-    taken: dict[str, list[float]] = {name: [] for name in contenders}
-    for number, chunk in enumerate(noise[2:], start=1):
-        print(f"codec: round {number} of {ROUNDS}", file=sys.stderr)
-        for name, frame in contenders.items():
-            started = time.perf_counter()
-            frame(chunk)
-            taken[name].append(time.perf_counter() - started)
-    seconds = {name: min(times) for name, times in taken.items()}
-    rows = [Row("load average before; the rest means little above 1", busy, "processes", "< 1")]
-    for name in contenders:
-        what = f"{name}: live frame, official size, {THREADS} threads"
-        rows += [
-            Row(what, seconds[name], "s"),
-            Row(what, seconds[name] * rate / hop, "× RT"),
-            Row(what, gigaflops[name], "GFLOP"),
-            Row(what, gigaflops[name] / seconds[name], "GFLOP/s"),
-        ]
-    if against is not None:
-        rows.append(
-            Row(f"verdigris is faster than {against} by", seconds[against] / seconds["verdigris"], "×", ">= 1.5")
-        )
-        rows.append(Row("arithmetic saved", 100 * (1 - gigaflops["verdigris"] / gigaflops[against]), "%"))
-    return rows
+        for name, frames in package(official, against).items():
+            contenders[name] = frames, official.config, ROUNDS["official"] // 4
+    found: Found = {}
+    for name, network in networks.items():
+        _say(f"counting the operations of {name}, and its start")
+        operations = {stage: count(run) for stage, run in stages(network).items()}
+        exact = _outputs(network)
+        network.set_precision(dtype)
+        found[name] = {
+            "precision": precision,
+            "threads": torch.get_num_threads(),
+            "gflop_per_frame": sum(operations.values()) / 1e9,
+            "stages": {stage: {"gflop": done / 1e9} for stage, done in operations.items()},
+            "error": _error(exact, _outputs(network)),
+            **_start(CODECS[name], precision),
+        }
+        contenders[name] = ours(CoDiCodec(network)), network.config, ROUNDS[name]
+    for name, taken in _take_turns(contenders).items():
+        found.setdefault(name, {"threads": torch.get_num_threads()}).update(taken)
+    for name, network in networks.items():
+        _time_stages(found[name], stages(network), ceiling(dtype))
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else math.nan
+    return {**found, "machine": machine(), "load_average": load, "engine_overhead_percent": _engine_overhead()}
 
 
 def ours(codec: CoDiCodec) -> Frames:
+    """Encode and decode of one live stream."""
     encoder, decoder = codec.open_encoder(), codec.open_decoder("continuous")
 
     def frame(chunk: Audio) -> None:
-        decoder.decode(encoder.encode(chunk), Controls(steps=2))
+        decoder.decode(encoder.encode(chunk), Controls(steps=STEPS))
 
     return frame
 
 
-def package(network: CoDiCodecNetwork, name: str) -> Frames:
-    """The package with these weights, float32; it reads a chunk and its lookahead anew for every frame."""
-    model = package_model(network, name)
-    lookahead = torch.zeros(2, network.config.lookahead)
-
-    def frame(chunk: Audio) -> None:
-        nonlocal lookahead
-        samples = torch.cat([lookahead, torch.from_numpy(chunk)], dim=-1)
-        lookahead = samples[:, -lookahead.shape[-1] :]
-        with torch.no_grad():
-            model.decode_next(model.encode(samples).reshape(8, 64), denoising_steps=2)
-
-    return frame
-
-
-def package_model(network: CoDiCodecNetwork, name: str = "codicodec") -> Any:
-    """The package's model with our weights, through a file; half precision off, its hub not asked."""
-    if name not in AGAINST:
-        raise CodecError(f'cannot compare with "{name}"; give one of {AGAINST}.')
-    try:
-        import codicodec.inference
-    except ImportError as error:
-        raise CodecError(f'package "{name}" cannot be imported ({error}). Install the extra "parity".') from error
-    codicodec.inference.download_model = lambda *args, **kwargs: None
-    for module in list(sys.modules.values()):
-        if getattr(module, "__name__", "").startswith("codicodec") and hasattr(module, "mixed_precision"):
-            vars(module)["mixed_precision"] = False
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "codicodec.pt"
-        torch.save({"gen_state_dict": to_official(network)}, path)
-        model = codicodec.EncoderDecoder(load_path_inference=str(path), device="cpu")
-    model.gen.requires_grad_(False)
-    return model
+def stages(network: CoDiCodecNetwork) -> dict[str, Callable[[], object]]:
+    """What a live frame consists of, as calls that can be repeated."""
+    config = network.config
+    shape = (1, SPECTRAL_CHANNELS, config.bins, config.columns)
+    spectrum = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        condition = network.condition(torch.tensor([1.0]))
+        features = network.features(network.encode(spectrum))
+        codes, kept = network.encode(spectrum), network.keep_left(spectrum, condition, features)
+    run: dict[str, Callable[[], object]] = {
+        "encode": lambda: network.encode(spectrum),
+        "features": lambda: network.features(codes),
+        "left": lambda: network.keep_left(spectrum, condition, features),
+    }
+    for step in range(STEPS):
+        run[f"step {step + 1}"] = lambda: network.denoise_right(spectrum, condition, features, kept)
+    return run
 
 
-def count(frame: Frames, chunk: Audio) -> int:
-    """Floating point operations of one frame, as executed."""
-    counter = FlopCounterMode(
-        display=False,
-        custom_mapping={torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention_flops},
-    )
-    with counter:
-        frame(chunk)
+def ceiling(dtype: torch.dtype) -> float:
+    """GFLOP/s of the best of torch's own matrix products and convolutions, at sizes of this network."""
+    rows, weight = torch.randn(648, 512, dtype=dtype), torch.randn(2048, 512, dtype=dtype)
+    image, kernel = torch.randn(1, 256, 128, 16, dtype=dtype), torch.randn(256, 256, 3, 3, dtype=dtype)
+    image, kernel = (x.contiguous(memory_format=torch.channels_last) for x in (image, kernel))
+    runs: dict[float, Callable[[], object]] = {
+        2.0 * 648 * 512 * 2048: lambda: F.linear(rows, weight),
+        2.0 * 256 * 256 * 9 * 128 * 16: lambda: F.conv2d(image, kernel, padding=1),
+    }
+    return max(done / _best(run, 20) / 1e9 for done, run in runs.items())
+
+
+@torch.inference_mode()
+def count(run: Callable[[], object]) -> int:
+    """Floating point operations, as executed."""
+    mapping = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention_flops}
+    with FlopCounterMode(display=False, custom_mapping=mapping) as counter:
+        run()
     return counter.get_total_flops()
+
+
+def slower(found: Found, baseline: Found) -> list[str]:
+    """Which models take longer than in the baseline, each in units of its own machine's ceiling."""
+    complaints = []
+    for name in CODECS:
+        now, before = (_in_ceilings(part[name]) for part in (found, baseline))
+        if now > SLOWER * before:
+            complaints.append(f"{name}: {now / before:.2f} × the baseline's time, in units of the ceiling")
+    return complaints
+
+
+def markdown(found: Found) -> str:
+    """A table for the README."""
+    lines = ["| model | precision | × RT p50 | p99 | worst | CPU | GFLOP a frame |", "|---|---|--:|--:|--:|--:|--:|"]
+    for name, part in found.items():
+        if isinstance(part, dict):
+            factor = part["real_time_factor"]
+            numbers = f"{factor['p50']:.2f} | {factor['p99']:.2f} | {factor['max']:.2f} | {part['cpu']:.2f}"
+            lines.append(f"| {name} | {part.get('precision', '')} | {numbers} | {part.get('gflop_per_frame', 0):.0f} |")
+    return "\n".join(lines)
+
+
+def show(found: Found, *, as_json: bool) -> None:
+    """Print it."""
+    if as_json:
+        print(json.dumps(found, indent=2))
+        return
+    print(f"{found['machine']}; load average {found['load_average']:.1f}; the rest means little above 1\n")
+    print(markdown(found), end="\n\n")
+    for name in CODECS:
+        part = found[name]
+        print(
+            f"{name}: ceiling {part['ceiling']:.0f} GFLOP/s, start {part['start_s']:.1f} s, {part['peak_mb']:.0f} MiB"
+        )
+        print(
+            f"  error against float32: codes {part['error']['z']:.2g}, SNR of a step {part['error']['snr_db']:.0f} dB"
+        )
+        for stage, values in part["stages"].items():
+            speed = values["gflop"] / values["s"]
+            print(
+                f"  {stage:10} {1000 * values['s']:8.1f} ms {speed:8.0f} GFLOP/s {100 * speed / part['ceiling']:6.0f} %"
+            )
+    print(f"engine beyond the codec: {found['engine_overhead_percent']:.2f} % of a hop")
+
+
+def _say(what: str) -> None:
+    print(f"codec: {what}", file=sys.stderr)
+
+
+def _nano() -> CoDiCodecNetwork:
+    from models.checkpoint import read
+
+    return read(NANO).requires_grad_(False)
+
+
+def _take_turns(contenders: dict[str, tuple[Frames, CoDiCodecConfig, int]]) -> dict[str, Found]:
+    taken: dict[str, list[tuple[float, float]]] = {name: [] for name in contenders}
+    rng = np.random.default_rng(0)
+    chunks = {
+        name: (0.1 * rng.standard_normal((2, config.hop))).astype(np.float32)
+        for name, (_, config, _) in contenders.items()
+    }
+    for name, (frames, _, _) in contenders.items():
+        for _ in range(3):  # the first frame of a stream is cheaper
+            frames(chunks[name])
+    turns = max(rounds for _, _, rounds in contenders.values())
+    for turn in range(turns):
+        if turn % 5 == 0:
+            _say(f"round {turn + 1} of {turns}")
+        for name, (frames, _, rounds) in contenders.items():
+            if turn < rounds:
+                started, used = time.perf_counter(), time.process_time()
+                frames(chunks[name])
+                taken[name].append((time.perf_counter() - started, time.process_time() - used))
+    found = {}
+    for name, (_, config, _) in contenders.items():
+        wall, used = np.array(taken[name]).T * config.sample_rate / config.hop
+        p50, p99 = np.percentile(wall, [50, 99])
+        factor = {"p50": float(p50), "p99": float(p99), "max": float(wall.max())}
+        found[name] = {"real_time_factor": factor, "cpu": float(np.median(used)), "frames": len(wall)}
+    return found
+
+
+@torch.inference_mode()
+def _time_stages(part: Found, runs: dict[str, Callable[[], object]], ceiling: float) -> None:
+    part["ceiling"] = ceiling
+    for stage, run in runs.items():
+        part["stages"][stage]["s"] = _best(run, 5)
+
+
+def _best(run: Callable[[], object], times: int) -> float:
+    best = math.inf
+    with torch.inference_mode():
+        run()
+        for _ in range(times):
+            started = time.perf_counter()
+            run()
+            best = min(best, time.perf_counter() - started)
+    return best
+
+
+@torch.inference_mode()
+def _outputs(network: CoDiCodecNetwork) -> tuple[torch.Tensor, torch.Tensor]:
+    config = network.config
+    shape = (1, SPECTRAL_CHANNELS, config.bins, config.columns)
+    noise = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    codes = network.encode(0.3 * noise)
+    condition = network.condition(torch.tensor([config.sigma_max]))
+    return codes, network.denoise_left(config.sigma_max * noise, condition, network.features(codes))[0]
+
+
+def _error(exact: tuple[torch.Tensor, torch.Tensor], rounded: tuple[torch.Tensor, torch.Tensor]) -> Found:
+    noise = (exact[1] - rounded[1]).square().mean() / exact[1].square().mean()
+    snr = -10 * math.log10(max(float(noise), 1e-20))
+    return {"z": float((exact[0] - rounded[0]).abs().max()), "snr_db": snr}
+
+
+def _start(name: str, precision: str) -> Found:
+    command = [sys.executable, "-c", _START, name, precision]
+    answer = subprocess.run(command, check=True, capture_output=True, text=True)
+    return dict(json.loads(answer.stdout))
+
+
+def _engine_overhead() -> float:
+    from benchmarks import worker
+
+    return max(row.value for row in worker.measure())
+
+
+def _in_ceilings(part: Found) -> float:
+    return float(part["real_time_factor"]["p50"] * part["ceiling"] / part["gflop_per_frame"])
 
 
 def _attention_flops(query: Any, key: Any, value: Any, *args: Any, out_shape: Any = None, **kwargs: Any) -> int:

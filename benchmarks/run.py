@@ -3,43 +3,68 @@
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from pathlib import Path
 
 from benchmarks import host, latency, rendering, table, worker
 from benchmarks.report import Row, show
+from models.codec import CodecError
 from realtime.usage import Parser
 
 PARTS: dict[str, Callable[[argparse.Namespace], list[Row]]] = {
-    "codec": lambda arguments: import_module("benchmarks.codec").measure(arguments.against),  # torch takes its time
     "host": lambda arguments: host.measure(),
     "worker": lambda arguments: worker.measure(),
     "render": lambda arguments: rendering.measure(arguments.minutes),
     "latency": lambda arguments: latency.measure(arguments.seconds),
 }
+NAMES = ("codec", *PARTS, "table")
 
 
 def main(argv: Sequence[str]) -> None:
     """Measure one part, or host and worker, which take seconds."""
     parser = Parser(prog="verdigris bench")
     parser.add_argument(
-        "part", nargs="*", type=_part, metavar="PART", help=f"what to measure: {', '.join(PARTS)}, table (host, worker)"
+        "part", nargs="*", type=_part, metavar="PART", help=f"what to measure: {', '.join(NAMES)} (host, worker)"
     )
     parser.add_argument("--minutes", type=_length, default=60.0, help="length of the rendered file")
     parser.add_argument("--seconds", type=_length, default=10.0, help="length of each latency measurement")
     parser.add_argument("--against", metavar="PACKAGE", help="codec: measure this package beside ours (codicodec)")
+    parser.add_argument(
+        "--precision", choices=("float32", "bfloat16"), default="bfloat16", help="codec: of our networks"
+    )
+    parser.add_argument(
+        "--baseline", type=Path, metavar="JSON", help="codec: fail where it was faster, machine for machine"
+    )
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args(argv)
     if "table" in arguments.part:
         table.show()
         return
+    if "codec" in arguments.part:
+        _codec(arguments)
+        return
     rows = [row for part in arguments.part or ("host", "worker") for row in PARTS[part](arguments)]
     show(rows, as_json=arguments.json)
 
 
+def _codec(arguments: argparse.Namespace) -> None:
+    codec = import_module("benchmarks.codec")  # torch takes its time
+    found = codec.measure(arguments.precision, arguments.against)
+    codec.show(found, as_json=arguments.json)
+    if arguments.baseline:
+        try:
+            complaints = codec.slower(found, json.loads(arguments.baseline.read_text()))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise CodecError(f"{arguments.baseline}: no answer of `bench codec --json` ({error}).") from error
+        if complaints:
+            raise CodecError("slower than the baseline: " + "; ".join(complaints) + ".")
+
+
 def _part(text: str) -> str:
-    if text not in (*PARTS, "table"):
-        raise argparse.ArgumentTypeError(f"{text} is not one of {', '.join(PARTS)}, table")
+    if text not in NAMES:
+        raise argparse.ArgumentTypeError(f"{text} is not one of {', '.join(NAMES)}")
     return text
 
 

@@ -20,6 +20,7 @@ import torch
 from models.codec import Audio, CodecError, Controls, Decoder, Frame
 from models.config import CoDiCodecConfig, spec_of
 from models.decoding import Conditions, Progress
+from models.graphs import replay_parts
 from models.network import CoDiCodecNetwork
 from models.placement import use_threads
 from models.spectral import Spectral
@@ -61,7 +62,12 @@ class CoDiCodec:
         self._conditions = Conditions(network)
 
     def tune(self) -> None:
-        """For live use: as many threads as are faster here and now; process-wide; may change the last bit."""
+        """For live use: on CUDA, graphs; on a CPU as many threads as are faster here and now, process-wide.
+
+        It may change the last bit.
+        """
+        if self.network.device.type == "cuda":
+            replay_parts(self.network)
         if self.network.device.type == "cpu":
             self.reason += f", {use_threads(self.network)} thread(s)"
 

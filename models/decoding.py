@@ -82,7 +82,7 @@ def advance(conditions: Conditions, tasks: Sequence[Task]) -> list[Past]:
     features = network.features(torch.cat([task.codes for task in tasks]))
 
     def draw() -> list[Tensor]:
-        return [_noise(config, config.columns, task.generator).to(network.device) for task in tasks]
+        return [_sent(_noise(config, config.columns, task.generator), network.device) for task in tasks]
 
     begun = torch.cat([t.begun for t in tasks if t.begun is not None]) if tasks[0].begun is not None else None
     x = config.sigma_max * torch.cat(draw())
@@ -165,3 +165,8 @@ def _batches(count: int, odd: bool) -> list[tuple[list[int], list[int]]]:
 
 def _noise(config: CoDiCodecConfig, columns: int, generator: torch.Generator) -> Tensor:
     return torch.randn(1, SPECTRAL_CHANNELS, config.bins, columns, generator=generator)
+
+
+def _sent(noise: Tensor, device: torch.device) -> Tensor:
+    """To a device; to CUDA without waiting for it, which takes pinned memory."""
+    return noise.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else noise.to(device)

@@ -8,6 +8,7 @@ torch.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -28,6 +29,7 @@ NANO, SWIFT = WEIGHTS / "nano.safetensors", WEIGHTS / "swift.safetensors"
 PATHS = ("continuous", "discrete")
 CHECKPOINTS = (".safetensors", ".pt", ".th", ".pth")  # a name that ends so is a file
 HEADER = 100_000_000  # bytes of JSON before the tensors; longer is no checkpoint
+SPINS = "2000"  # about 0.1 ms
 DEFAULTS = ("pcm", "opus", "mp3", "aac")  # what available() lists
 
 # rest of the name ("" if none), rate asked for, precision asked for -> codec
@@ -144,6 +146,9 @@ def _vorbis(rest: str, rate: int | None, precision: str | None) -> Codec:
 
 
 def _network(name: str, precision: str | None) -> Codec:
+    # Torch's threads wait for each other many times in a frame, by default spinning for as long as it takes: where
+    # another program wants a core, they keep from it the thread that they wait for. Read when torch is first imported.
+    os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
     from models.checkpoint import load_codec
 
     return load_codec(name, precision)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.codec import package_model
+from benchmarks.package import package_model
 from models.codec import Controls
 from models.codicodec import CoDiCodec
 from models.config import CoDiCodecConfig
