@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
     QLabel,
     QLineEdit,
     QMenu,
+    QSizePolicy,
     QSlider,
     QWidget,
 )
@@ -61,6 +62,8 @@ class Control(QObject):
         self.value.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self._shown: Any = None
         self.mover, self._show = self._make()
+        self.mover.setMinimumWidth(60)
+        self.mover.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.mover.setAccessibleName(row.help)
         self.mover.setAccessibleDescription(row.address)
         self.label.setBuddy(self.mover)
@@ -158,7 +161,7 @@ class Controls(QWidget):
         self.setObjectName("clear")
         self.controls: dict[str, Control] = {}
         grid = QGridLayout(self)
-        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setContentsMargins(0, 0, 12, 0)  # beside the scroll bar
         grid.setVerticalSpacing(2)
         grid.setHorizontalSpacing(10)
         grid.setColumnStretch(1, 1)

@@ -70,7 +70,7 @@ class Follower:
         self.scope.draw()
         self._health(rings, playing)
         now = time.monotonic()
-        if now >= self._use_due and not self.scope.frozen:
+        if now >= self._use_due and not self.scope.frozen and not self.scope.blind:
             self._use_due = now + USE_S
             self.note_of_use = self.scope.frames[self.scope.slot].show_use(self.use)
 

@@ -33,7 +33,7 @@ class CodecChoice(QComboBox):
         self.setEditable(True)
         self.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
-        self.setMinimumContentsLength(20)
+        self.setMinimumContentsLength(26)
         self.addItems(list(CODECS))
         self.setAccessibleName(f"codec of slot {theme.NAMES[slot]}, and its path after a colon")
         self.setToolTip(f"Codec of slot {theme.NAMES[slot]}: choose, or type CODEC[:PATH]\n/verdigris/{slot}/codec")

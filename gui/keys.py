@@ -18,6 +18,7 @@ HELP = (
     ("F", "freeze the pictures"),
     ("R", "record"),
     ("D", "bends, morph, test and setup"),
+    ("1 2 3, 4 5", "in a blind test: hear A, B, X; X is A, X is B"),
     ("Ctrl+Return", "start or stop the engine"),
     ("Ctrl+Z, Ctrl+Shift+Z", "undo, redo"),
     ("Tab, arrow keys", "go to any control and move it"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QComboBox, QGridLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
@@ -68,10 +70,15 @@ class MorphPage(QWidget):
         self.stored.add(name)
         self._show_stored()
 
-    def forget(self) -> None:
-        """Another engine knows no snapshots."""
-        self.stored.clear()
+    def restore(self, names: Iterable[str]) -> None:
+        """What was stored before: the engine keeps it."""
+        self.stored = {str(name) for name in names} & set(CORNERS)
         self._show_stored()
+
+    def greet(self) -> None:
+        """Tell an engine which four the pad goes between."""
+        if self.pad.isEnabled():
+            self.sent.emit("/verdigris/morph/corners", CORNERS)
 
     def list_presets(self, names: list[str], current: str = "") -> None:
         self.presets.clear()
@@ -81,10 +88,10 @@ class MorphPage(QWidget):
     def _show_stored(self) -> None:
         for name, button in self.recalls.items():
             button.setEnabled(name in self.stored)
-        ready = self.stored >= set(CORNERS)
-        if ready and not self.pad.isEnabled():
-            self.sent.emit("/verdigris/morph/corners", CORNERS)
+        ready, before = self.stored >= set(CORNERS), self.pad.isEnabled()
         self.pad.setEnabled(ready)
+        if ready and not before:
+            self.greet()
         self.remark.setText("Drag, or arrow keys." if ready else "Store all four, then go between them.")
 
 

@@ -19,6 +19,8 @@ def save(window: Window, store: Store) -> None:
             "drawer": window.drawer.page if window.drawer.isVisible() else "",
             "setup": window.setup.state(),
             "flags": window.wishes.flags,
+            "snapshots": sorted(window.morph.stored),
+            "bindings": window.wishes.bindings,
             "shown": window.scope.shown,
         }
     )
@@ -37,5 +39,7 @@ def restore(window: Window, store: Store) -> None:
         window.open_drawer(str(page))
     window.setup.restore(state.get("setup", {}))
     window.wishes.flags = [str(flag) for flag in state.get("flags", [])]
+    window.morph.restore(state.get("snapshots", []))
+    window.wishes.bindings = {str(address): str(name) for address, name in state.get("bindings", {}).items()}
     if state.get("shown") in ("a", "b", "delta"):
         window.scope.show_path(state["shown"])

@@ -91,7 +91,7 @@ class Scope(QWidget):
         for name, button in self._choices.items():
             button.setChecked(name == path)
         role = theme.BLIND if self.blind else theme.PATHS[path]
-        self.panels["output"].entitle(f"OUTPUT {theme.NAMES[path]}", role)
+        self.panels["output"].entitle("OUTPUT" if self.blind else f"OUTPUT {theme.NAMES[path]}", role)
         self.output.show_path(path)
         self._show_frames()
         if changed:

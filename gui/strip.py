@@ -81,6 +81,16 @@ class Strip(QWidget):
         if path in self.paths and not self.paths[path].isChecked():
             self.paths[path].setChecked(True)
 
+    def lock(self, locked: bool) -> None:
+        """In a blind test nothing here may be pressed that would tell, and none is shown as pressed."""
+        self._group.setExclusive(not locked)
+        for button in (self.blind, self.match):
+            button.setEnabled(not locked)
+        for button in self.paths.values():
+            button.setVisible(not locked)
+            if locked:
+                button.setChecked(False)
+
     def show_match(self, mode: str, gains: dict[str, float]) -> None:
         """Whether levels are matched, and by how much each slot is raised."""
         self.match.setChecked(mode != "off")

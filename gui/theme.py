@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QPalette
@@ -13,6 +14,9 @@ GOOD, BAD, ACCENT = "#3fb27f", "#f0524f", "#e4e7ea"
 PATHS = {"dry": "#d9d9d9", "a": "#56b4e9", "b": "#e69f00", "delta": "#e0559a"}  # apart for most colour-blind viewers
 BLIND = "#a7adb4"  # what every path is drawn in while names and colours are hidden
 NAMES = {"dry": "DRY", "a": "A", "b": "B", "delta": "Δ"}
+
+FAINT = "#5c656f"  # text of what cannot be used now
+ARROW = (Path(__file__).parent / "down.png").as_posix()
 
 BASE_PX = 13  # of text on a screen that is 900 pixels high
 
@@ -106,7 +110,7 @@ def style_sheet(scale: float) -> str:
     QFrame#panel QComboBox:focus, QFrame#panel QLineEdit:focus {{ border: {px(2)} solid {TEXT};
         padding: {px(3)} {px(8)}; }}
     QPushButton:checked, QFrame#panel QPushButton:checked {{ background: {LINE}; border-color: {MUTED}; }}
-    QPushButton:disabled, QComboBox:disabled {{ color: {LINE}; border-color: {LINE}; }}
+    QPushButton:disabled, QComboBox:disabled, QLineEdit:disabled {{ color: {FAINT}; border-color: {LINE}; }}
     QPushButton#flat, QFrame#panel QPushButton#flat {{ background: transparent; border: 1px solid transparent;
         padding: 0 {px(5)}; color: {MUTED}; font-size: {px(11)}; }}
     QPushButton#flat:checked, QFrame#panel QPushButton#flat:checked {{ color: {TEXT};
@@ -119,9 +123,7 @@ def style_sheet(scale: float) -> str:
     QComboBox QLineEdit, QFrame#panel QComboBox QLineEdit, QComboBox QLineEdit:focus {{ border: 0; padding: 0;
         background: transparent; }}
     QComboBox::drop-down {{ border: 0; width: {px(18)}; }}
-    QComboBox::down-arrow {{ image: none; width: 0; height: 0; margin-right: {px(6)};
-        border-left: {px(4)} solid transparent; border-right: {px(4)} solid transparent;
-        border-top: {px(5)} solid {MUTED}; }}
+    QComboBox::down-arrow {{ image: url({ARROW}); width: {px(8)}; height: {px(5)}; margin-right: {px(6)}; }}
     QSlider {{ min-height: {px(18)}; }}
     QSlider::groove:horizontal {{ background: {SUNKEN}; height: {px(3)}; }}
     QSlider::sub-page:horizontal {{ background: {MUTED}; height: {px(3)}; }}

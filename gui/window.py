@@ -11,13 +11,18 @@ from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QMainWindow, QSplitter, QVBoxLayout, QWidget
 
 from gui import keys, theme
+from gui.abxpage import KEYS as ABX_KEYS
+from gui.abxpage import AbxPage
 from gui.bendpage import BendPage
+from gui.blindly import LOOP_S, Fairness
 from gui.drawer import Drawer
 from gui.follow import Follower
 from gui.header import Header
 from gui.meters import Meters
+from gui.mixpage import MixPage
 from gui.morphpage import MorphPage
 from gui.panel import Panel
+from gui.playpage import PlayPage
 from gui.scope import Scope
 from gui.setuppage import SetupPage
 from gui.slotpanel import SlotPanel
@@ -51,9 +56,12 @@ class Window(QMainWindow):
         self.header, self.scope, self.strip = Header(), Scope(), Strip()
         self.meters, self.spectrum, self.use = Meters(), Spectrum(), TokenUse()
         self.slots, self.bends, self.morph, self.setup = SlotPanel(), BendPage(), MorphPage(), SetupPage()
-        self.drawer = Drawer({"Bends": self.bends, "Morph": self.morph, "Setup": self.setup})
         self.follower = Follower(client, self.scope, self.meters, self.spectrum, self.use, self.header)
         self.wishes = Wishes(client, store, self.say)
+        self.fair = Fairness(self.wishes)
+        self.play, self.mix, self.abx = PlayPage(), MixPage(), AbxPage(self.fair.about)
+        pages = {"Bends": self.bends, "Morph": self.morph, "Mix": self.mix, "Play": self.play, "ABX": self.abx}
+        self.drawer = Drawer({**pages, "Setup": self.setup})
         self.sheet: Sheet | None = None
         self._state = ""
         self._said, self._said_until = "", 0.0
@@ -119,7 +127,16 @@ class Window(QMainWindow):
             choice.chosen.connect(lambda codec, slot=choice.slot: wishes.change(f"{slot}.codec", codec))
         self.slots.changed.connect(wishes.change)
         self.bends.changed.connect(wishes.change)
+        self.mix.changed.connect(wishes.change)
+        self.mix.ghost_wanted.connect(wishes.ghost)
+        for part in (self.slots, self.bends, self.mix):
+            part.wants_to_learn.connect(wishes.learn)
         self.bends.reset.connect(wishes.neutral)
+        self.play.changed.connect(wishes.change)
+        self.play.captured.connect(wishes.capture)
+        self.abx.began.connect(self._begin_abx)
+        self.abx.ended.connect(self._end_abx)
+        self.abx.heard.connect(lambda slot: self.client.set("monitor", slot))
         self.morph.sent.connect(wishes.send)
         self.morph.preset_saved.connect(self._save_preset)
         self.morph.preset_chosen.connect(wishes.load_preset)
@@ -129,13 +146,13 @@ class Window(QMainWindow):
         keys.bind(
             self,
             {
-                **{str(n): partial(self.hear, path) for n, path in enumerate(theme.PATHS, 1)},
+                **{key: partial(self.press_digit, key) for key in ABX_KEYS},
                 "G": partial(self.hear, "ghost"),
                 "Space": self.press_space,
                 "Esc": lambda: wishes.toggle("mute"),
                 "L": self.toggle_match,
-                "B": self.strip.blind.toggle,
-                "F": self.strip.freeze.toggle,
+                "B": self.strip.blind.click,
+                "F": self.strip.freeze.click,
                 "R": lambda: wishes.toggle("record"),
                 "D": self.toggle_drawer,
                 "Ctrl+Return": wishes.run_or_stop,
@@ -147,10 +164,10 @@ class Window(QMainWindow):
 
     def polish(self) -> None:
         """Sizes that depend on the font, once it is known."""
-        for part in (self.header, self.strip, self.slots, self.bends):
+        for part in (self.header, self.strip, self.slots, self.bends, self.mix):
             part.polish()
         em = theme.em(self)
-        self.across.setSizes([10_000, 21 * em, 26 * em])
+        self.across.setSizes([10_000, 21 * em, 28 * em])
         self.morph.list_presets(self.wishes.store.presets())
 
     # What the player wishes, as far as it is to be seen here
@@ -161,13 +178,31 @@ class Window(QMainWindow):
         if path in ("a", "b", "delta") and not self.scope.blind:
             self.scope.show_path(path)
 
+    def press_digit(self, key: str) -> None:
+        """What is heard; in a blind test what that has on its keys."""
+        if self.abx.running:
+            self.abx.key(key)
+        elif int(key) <= len(theme.PATHS):
+            self.hear(list(theme.PATHS)[int(key) - 1])
+
+    def _begin_abx(self) -> None:
+        self.fair.arrange()
+        QTimer.singleShot(round(1000 * LOOP_S), self.fair.settle)
+        self.strip.blind.setChecked(True)
+        self.strip.lock(True)
+
+    def _end_abx(self) -> None:
+        self.fair.restore()
+        self.strip.lock(False)
+        self.strip.blind.setChecked(False)
+
     def swap(self) -> None:
         """From A to B, or back."""
         self.hear("b" if self.client.values["monitor"] == "a" else "a")
 
     def press_space(self) -> None:
         """Swap, unless the Tab key has gone to a button."""
-        if not keys.press_focused():
+        if not keys.press_focused() and not self.abx.running:
             self.swap()
 
     def toggle_match(self) -> None:
@@ -213,6 +248,8 @@ class Window(QMainWindow):
         self.strip.hide_names(on)
         self.meters.blind = on
         self.spectrum.message = self.use.message = "hidden while blind" if on else ""
+        self.spectrum.update()
+        self.use.update()
         for choice in self.header.codecs.values():
             choice.show_blind(on)
         self.slots.setVisible(not on)
@@ -244,7 +281,7 @@ class Window(QMainWindow):
 
     def _hear(self, event: Event) -> None:
         act: dict[str, Callable[..., None]] = {
-            "stream": self.follower.begin,
+            "stream": self._begin,
             "facts": self._facts,
             "value": lambda name, value: self._show_values(),
             "done": lambda what, text="", *rest: self._done(str(what), str(text)),
@@ -255,7 +292,14 @@ class Window(QMainWindow):
         if event.kind in act:
             act[event.kind](*event.args)
 
+    def _begin(self) -> None:
+        self.follower.begin()
+        self.wishes.greet()
+        self.morph.greet()
+
     def _done(self, what: str, text: str) -> None:
+        if what == "learn":
+            self.wishes.learned(text)
         if what == "record" and text:
             self.say(f"recording to {text}" if self.client.values["record"] else f"recorded in {text}", 8.0)
 
@@ -271,12 +315,15 @@ class Window(QMainWindow):
 
     def _show_values(self) -> None:
         values = self.client.values
-        self.strip.show_path(values["monitor"])
+        if not self.abx.running:
+            self.strip.show_path(values["monitor"])
         self.strip.mute.setChecked(bool(values["mute"]))
         self.strip.record.setChecked(bool(values["record"]))
-        self.strip.show_match(values["match"], {slot: values[f"{slot}.match"] for slot in self.client.codecs})
+        self.strip.show_match(values["match"], {slot: values[f"{slot}.match"] for slot in sorted(self.client.codecs)})
         self.slots.show_values(values)
         self.bends.show_values(values)
+        self.play.show_values(values)
+        self.mix.show_values(values)
 
     def _show_state(self, state: str) -> None:
         before, self._state = self._state, state
@@ -286,7 +333,7 @@ class Window(QMainWindow):
         if state in (PLAYING, WARMING):
             self._show_values()
         if state in (ABSENT, GONE) and before:
-            self.morph.forget()
+            self.abx.end()
             self.wishes.ended()
 
     def _show_numbers(self) -> None:
@@ -309,7 +356,7 @@ class Window(QMainWindow):
         blind = self.scope.blind
         self.panels["spectrum"].say("" if blind else f"dry · {theme.NAMES[self.scope.slot]} · Δ")
         tokens = self.scope.frames[self.scope.slot].title == "TOKENS"
-        self.panels["use"].entitle("TOKEN USE" if tokens or blind else "PACKET SIZES, BYTES")
+        self.panels["use"].entitle("TOKEN USE" if tokens or blind else "PACKETS")
         if not blind:
             self.slots.show_slot(self.scope.slot)
 

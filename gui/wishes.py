@@ -26,6 +26,8 @@ class Wishes:
         self.client, self.store, self._say = client, store, say
         self.undone = Undo(self._set)
         self.flags: list[str] = []  # of the engine that is started
+        self.bindings: dict[str, str] = {}  # addresses of others, and the parameters that they move
+        self._learning = ""
         self.ours = False  # whether we started it
         self._again = False  # whether another is to be started when this one has ended
 
@@ -69,6 +71,26 @@ class Wishes:
             if name.startswith(f"{slot}.bend.") and not row.local and self.client.values[name] != row.default:
                 self.change(name, row.default)
 
+    def learn(self, name: str) -> None:
+        """Have the engine bind the next address that it does not know to a parameter."""
+        self._learning = name
+        self.client.send("/verdigris/learn", name)
+        self._say(f"move a control of yours by OSC: it will move {name}")
+
+    def learned(self, address: str) -> None:
+        """The engine has."""
+        if self._learning:
+            self.bindings[address] = self._learning
+            self._say(f"{address} moves {self._learning}")
+            self._learning = ""
+
+    def greet(self) -> None:
+        """Tell an engine what was learned before; have one that we started match levels."""
+        if self.ours and self.client.values["match"] == "off":
+            self.client.set("match", "follow")
+        for address, name in self.bindings.items():
+            self.client.send("/verdigris/bind", address, name)
+
     def send(self, address: str, args: Sequence[object]) -> None:
         """A command."""
         self.client.send(address, *args)
@@ -106,8 +128,23 @@ class Wishes:
             self._again = False
             self.start()
 
+    def ghost(self) -> None:
+        """What A's codec makes up: the same in B with another seed, and the difference."""
+        values = self.client.values
+        if values["b.codec"] != values["a.codec"]:
+            self.change("b.codec", values["a.codec"])
+        self.change("b.seed", values["a.seed"] + 1)
+        self.change("monitor", "ghost")
+
+    def capture(self, seconds: float) -> None:
+        """Play the last seconds over and over."""
+        self.client.send("/verdigris/capture", float(seconds))
+
     def play_file(self, path: str) -> None:
-        """Through both codecs."""
+        """Through both codecs, in place of the input; by an engine of its own if none runs."""
+        if self.client.state == PLAYING:
+            self.change("source", path)
+            return
         while "--input" in self.flags:
             at = self.flags.index("--input")
             del self.flags[at : at + 2]

@@ -266,13 +266,22 @@ def test_setup_becomes_a_restart_or_the_flags_of_live(window: Window, client: Fa
     assert client.started == [tuple(flags)]
 
 
-def test_a_file_is_played_by_another_engine_once_the_one_that_runs_has_ended(window: Window, client: FakeClient):
+def test_a_file_and_a_loop_are_played_in_place_of_the_input(window: Window, client: FakeClient):
     play(window, client)
     window.wishes.play_file("song.flac")
-    assert (client.quits, client.started) == (1, [])
-    client.state = GONE
     window.tick()
-    assert client.started == [("--input", "song.flac")]
+    assert client.values["source"] == "song.flac"
+    assert window.play.source.text() == "song.flac"
+    QTest.mouseClick(window.play.loop, Qt.MouseButton.LeftButton)
+    assert client.sent[-1] == ("/verdigris/capture", (8.0,))
+    QTest.mouseClick(window.play.back, Qt.MouseButton.LeftButton)
+    assert client.values["source"] == "input"
+
+
+def test_an_engine_that_the_window_started_matches_levels(window: Window, client: FakeClient):
+    window.wishes.run_or_stop()
+    play(window, client)
+    assert client.values["match"] == "follow"
 
 
 def test_a_file_that_is_dropped_is_played(window: Window, client: FakeClient, tmp_path: Path):
@@ -283,6 +292,29 @@ def test_a_file_that_is_dropped_is_played(window: Window, client: FakeClient, tm
     )
     window.dropEvent(drop)
     assert client.started == [("--input", str(tmp_path / "song.flac"))]
+
+
+def test_the_ghost_is_two_seeds_of_one_codec(window: Window, client: FakeClient):
+    play(window, client)
+    client.set("a.codec", "nano:discrete")
+    window.mix.ghost_wanted.emit()
+    values = client.values
+    assert (values["b.codec"], values["b.seed"] - values["a.seed"], values["monitor"]) == ("nano:discrete", 1, "ghost")
+
+
+def test_whatever_can_change_while_it_plays_is_in_the_window(window: Window):
+    shown = {str(widget.property("parameter")) for widget in window.findChildren(QWidget)}
+    elsewhere = {"monitor", "mute", "record", "record.directory", "source", "a.codec", "b.codec"}  # buttons, lists
+    wanted = {name for name, row in PARAMETERS.items() if row.when != "restart" and not row.local}
+    assert wanted - elsewhere <= shown
+
+
+def test_the_cursor_reads_time_frequency_and_value(window: Window, client: FakeClient):
+    play(window, client)
+    assert "Hz" in window.scope.input.readout(24_000, 0.5)
+    assert "dB" in window.scope.input.readout(24_000, 0.5)
+    assert "digit" in window.scope.tokens.readout(24_000, 0.5)
+    assert "value" in window.scope.latents.readout(24_000, 0.5)
 
 
 def test_four_snapshots_make_the_pad_play(window: Window, client: FakeClient):
@@ -325,6 +357,74 @@ def test_the_window_remembers_its_state(window: Window, client: FakeClient, tmp_
     delete(other)
 
 
+def test_a_fader_is_learned_and_remembered_for_the_next_engine(window: Window, client: FakeClient, tmp_path: Path):
+    play(window, client)
+    window.slots.wants_to_learn.emit("a.steps")
+    assert client.sent[-1] == ("/verdigris/learn", ("a.steps",))
+    client.events.append(Event("done", ("learn", "/1/fader1")))
+    window.tick()
+    remember.save(window, Store(tmp_path))
+    other_client = FakeClient()
+    other = Window(other_client, Store(tmp_path))  # type: ignore[arg-type]
+    remember.restore(other, Store(tmp_path))
+    other_client.play(a=nano())
+    other.tick()
+    assert ("/verdigris/bind", ("/1/fader1", "a.steps")) in other_client.sent
+    other.close()
+    delete(other)
+
+
+class Always:
+    """X is always B."""
+
+    def choice(self, of: tuple[str, ...]) -> str:
+        return "b"
+
+
+def test_a_blind_test_is_fair_hides_what_would_tell_and_is_scored_at_its_end(
+    window: Window, client: FakeClient, tmp_path: Path
+):
+    play(window, client)
+    client.set("monitor", "delta")
+    window.open_drawer("ABX")
+    window.abx.draws = Always()
+    QApplication.processEvents()
+    QTest.mouseClick(window.abx.begin_button, Qt.MouseButton.LeftButton)
+    window.tick()
+    assert ("/verdigris/capture", (8.0,)) in client.sent
+    assert client.values["match"] == "follow"
+    window.fair.settle()
+    assert client.values["match"] == "hold"
+    for number in range(16):
+        assert window.abx.progress.text() == f"Trial {number + 1} of 16"
+        assert not window.abx.answers["a"].isEnabled()
+        press(window, Qt.Key.Key_3)
+        window.tick()
+        assert client.values["monitor"] == "b"
+        assert not any(button.isChecked() for button in window.strip.paths.values())
+        assert window.scope.input.message == "hidden while blind"
+        assert window.abx.score.text() == ""
+        press(window, Qt.Key.Key_5 if number else Qt.Key.Key_4)
+    assert window.abx.score.text().startswith("15 right of 16, p = 0.000259")
+    window.tick()
+    assert (client.values["monitor"], client.values["match"], client.values["source"]) == ("delta", "off", "input")
+    assert window.strip.paths["delta"].isChecked()
+    assert window.scope.input.message == ""
+    for name in ("abx.csv", "abx.json"):
+        window.abx.write(tmp_path / name)
+    assert (tmp_path / "abx.csv").read_text().startswith("trial,x,answer")
+    assert '"p_value"' in (tmp_path / "abx.json").read_text()
+
+
+def test_a_blind_test_ends_with_its_engine(window: Window, client: FakeClient):
+    play(window, client)
+    window.abx.begin()
+    client.state = GONE
+    window.tick()
+    assert not window.abx.running
+    assert window.strip.blind.isEnabled()
+
+
 def test_closing_the_window_lets_the_engine_play_unless_it_started_it(window: Window, client: FakeClient):
     play(window, client)
     window.close()
@@ -332,7 +432,7 @@ def test_closing_the_window_lets_the_engine_play_unless_it_started_it(window: Wi
 
 
 def test_whatever_can_be_clicked_has_a_name_and_can_be_reached_by_tab(window: Window):
-    for page in ("Bends", "Morph", "Setup"):
+    for page in ("Bends", "Morph", "Mix", "Play", "ABX", "Setup"):
         window.open_drawer(page)
     for kind in (QAbstractButton, QAbstractSlider, QComboBox):
         for widget in window.findChildren(kind):

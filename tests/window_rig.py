@@ -57,6 +57,8 @@ def main(path: Path) -> None:
             "state": window.header.state.text(),
             "hint": window.strip.hint.text(),
             "codecs": {slot: choice.currentText() for slot, choice in window.header.codecs.items()},
+            "abx": window.abx.progress.text() + window.abx.score.text(),
+            "may_answer": window.abx.answers["a"].isEnabled(),
             "pictures": window.drawn,
             "cpu": time.process_time(),
             "rss": int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE"),

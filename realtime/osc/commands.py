@@ -134,6 +134,16 @@ def _morph(server: OscServer, client: Client, args: tuple[Any, ...]) -> None:
     server.change(client, [(name, (value,)) for name, value in values.items() if server.engine.values[name] != value])
 
 
+def _learn(server: OscServer, client: Client, args: tuple[Any, ...]) -> None:
+    server.learn(client, _text(args, "parameter", server.engine.table) if args else "")
+
+
+def _bind(server: OscServer, client: Client, args: tuple[Any, ...]) -> None:
+    if not 1 <= len(args) <= 2:
+        raise ParameterError("bind takes an address and a parameter. Pass both, or the address alone to unbind it.")
+    server.bindings.bind(str(args[0])[:255], str(args[1]) if len(args) == 2 else "")
+
+
 def _restart(server: OscServer, client: Client, args: tuple[Any, ...]) -> None:
     if len(args) % 2:
         raise ParameterError("names and values do not pair up. Pass name value name value ..., or nothing.")
@@ -240,6 +250,19 @@ COMMANDS = {
             "play the last seconds of what was heard of the input, over and over in its place, with locked seeds "
             f"(a.lock, b.lock); at most {CAPTURE_S} s. /verdigris/source input ends it",
             _capture,
+        ),
+        Command(
+            "/verdigris/learn",
+            "[name]",
+            "bind the next address not ours that brings a number from 0 to 1 to this parameter; done says which; "
+            "without a name: no longer",
+            _learn,
+        ),
+        Command(
+            "/verdigris/bind",
+            "address [name]",
+            "let an address not ours move a parameter through its range, from 0 to 1; without a name: no longer",
+            _bind,
         ),
         Command("/verdigris/quit", "", "end the stream, faded, and the program", _quit),
         Command("/verdigris/dump", "level", "1 prints every message that comes in on the console, 0 ends it", _dump),

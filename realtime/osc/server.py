@@ -18,6 +18,7 @@ from realtime.engine import Engine
 from realtime.orders import Order, Orders
 from realtime.osc import commands
 from realtime.osc.addresses import Space
+from realtime.osc.bindings import Bindings
 from realtime.osc.clients import Client, Clients
 from realtime.osc.clock import SampleClock, Schedule
 from realtime.osc.control import Control, Edit, read_edits
@@ -80,6 +81,8 @@ class OscServer:
             say(self._transport.tcp_problem)
         self._clients = Clients()
         self.snapshots, self.listing = Snapshots(place, engine.table), Listing()
+        self.bindings = Bindings(engine.table)
+        self._learner: Client | None = None
         self._events: collections.deque[object] = collections.deque()
         self._received = self._bad = self._errors = self._late = 0
         self._stopping = False
@@ -88,6 +91,7 @@ class OscServer:
 
     def _bind(self, engine: Engine) -> None:
         self.engine, self._space = engine, Space(engine.table)
+        self.bindings.table = engine.table
         self._clock = SampleClock(engine.timeline)
         self._early = min(engine.timeline[Field.MAX_BLOCK], round(EARLY_S * self._clock.rate))
         self.schedule: Schedule[Entry] = Schedule()
@@ -170,6 +174,11 @@ class OscServer:
     def change(self, client: Client, wanted: Sequence[tuple[str, Sequence[Any]]]) -> None:
         """Set parameters by name at once, all or, with ParameterError, none."""
         self.control.submit([edit for name, args in wanted for edit in self._edits(client, name, args)])
+
+    def learn(self, client: Client, name: str) -> None:
+        """Bind the next address that is not ours to this parameter, and tell this client."""
+        self.bindings.learn(name)
+        self._learner = client
 
     def order(self, clients: Sequence[Client], what: str, args: tuple[Any, ...] = ()) -> None:
         """Have the session do it, and these clients told /verdigris/done or /verdigris/fail."""
@@ -260,6 +269,10 @@ class OscServer:
         if address in commands.COMMANDS:
             return message
         targets = self._space.find(address)
+        if not targets and self.bindings.takes(address, args) and self._learner:
+            self.tell(self._learner, "/verdigris/done", "learn", address)
+        if not targets and (bound := self.bindings.value(address, args)):
+            return self._edits(client, bound[0], bound[1:])
         if not targets:
             raise ParameterError("no such address. docs/osc.md has them all; an OSCQuery client lists them.")
         if args:

@@ -1,0 +1,58 @@
+"""Faders of others: an address is learned, and moves a parameter through its range."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from realtime.params import PARAMETERS
+from tests.osc_rig import Rig, only
+
+
+@pytest.fixture
+def rig() -> Iterator[Rig]:
+    made = Rig("pcm")
+    yield made
+    made.close()
+
+
+def test_the_next_unknown_address_is_learned_and_moves_its_parameter_at_once(rig: Rig) -> None:
+    rig.ask("/verdigris/learn", "a.steps")
+    assert only(rig.ask("/1/fader1", 1.0), "/verdigris/done") == ("learn", "/1/fader1")
+    assert rig.engine.values["a.steps"] == 8
+    rig.ask("/1/fader1", 0.0)
+    assert rig.engine.values["a.steps"] == 1
+    assert only(rig.ask("/1/fader2", 0.5), "/verdigris/error")[0] == "/1/fader2"
+
+
+@pytest.mark.parametrize(
+    ("name", "part", "value"),
+    [
+        ("gain", 0.5, -24.0),
+        ("mute", 0.6, True),
+        ("monitor", 1.0, PARAMETERS["monitor"].choices[-1]),
+        ("gain", 7.0, 12.0),
+    ],
+)
+def test_a_number_from_0_to_1_is_a_part_of_the_range(rig: Rig, name: str, part: float, value: object) -> None:
+    rig.ask("/verdigris/bind", "/x", name)
+    rig.ask("/x", part)
+    assert rig.engine.values[name] == value
+
+
+def test_a_number_that_is_none_is_refused(rig: Rig) -> None:
+    rig.ask("/verdigris/bind", "/x", "a.steps")
+    assert only(rig.ask("/x", float("nan")), "/verdigris/error")[0] == "/x"
+    assert rig.engine.values["a.steps"] == 2
+
+
+def test_an_address_is_unbound_by_binding_it_to_nothing(rig: Rig) -> None:
+    rig.ask("/verdigris/bind", "/x", "gain")
+    rig.ask("/verdigris/bind", "/x")
+    assert only(rig.ask("/x", 0.5), "/verdigris/error")[0] == "/x"
+
+
+@pytest.mark.parametrize("name", ["a.codec", "a.bend.bias", "nothing"])
+def test_what_no_fader_can_move_is_refused(rig: Rig, name: str) -> None:
+    assert only(rig.ask("/verdigris/bind", "/x", name), "/verdigris/error")[0] == "/verdigris/bind"
