@@ -26,7 +26,7 @@ from realtime.sessions import LOADING, PLAYING, SessionFile
 from realtime.signals import stop_event
 from realtime.sources import CAPTURE, INPUT
 from realtime.stage import Stage
-from realtime.timeline import TimelineError
+from realtime.timeline import Field, TimelineError
 from realtime.wholefile import FileError, WholeFile
 
 CANNOT_BEGIN = (CardError, CodecError, EffectError, EngineError, FileError, LatencyError, ParameterError, TimelineError)
@@ -54,6 +54,7 @@ class _Live:
     def __init__(self, session: Session, at_end: contextlib.ExitStack) -> None:
         self._session, self._at_end = session, at_end
         self._orders = Orders()
+        self._played_s = 0.0  # in streams before this one
         self._service: OscService | None = None
         self._view: View | None = None
         self._file: SessionFile | None = None
@@ -103,6 +104,7 @@ class _Live:
         if self._file:
             self._file.update(state=LOADING)
         before, reopen = self._engines[-1], self._session.reopen
+        self._played_s += before.timeline.load(Field.DRY_END) / before.settings.rate
         now = {name: before.values[name] for name in ("a.codec", "b.codec")}
         try:
             self._reopen(reopen, {**now, **asked}, before)
@@ -115,7 +117,8 @@ class _Live:
     def _reopen(self, reopen: Reopen, changed: dict[str, Any], before: Engine) -> None:
         session = reopen(changed)
         try:
-            engine = self._begin(replace(session, record=None, values={}))
+            left = None if session.seconds is None else max(0.0, session.seconds - self._played_s)
+            engine = self._begin(replace(session, record=None, values={}, seconds=left))
         except BaseException:
             session.close()
             raise

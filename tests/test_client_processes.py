@@ -206,8 +206,21 @@ def test_a_session_is_begun_again_at_another_rate_and_its_clients_stay(client: C
     assert np.abs(a).max() > 0.01
 
 
+def test_seconds_are_those_of_all_streams_together(client: Client) -> None:
+    playing(client, "--seconds", "6")
+    heard(client, 4.0)
+    client.send("/verdigris/restart")
+    assert answer(client, "restart").kind == "done"
+    begun = time.monotonic()
+    until(client, lambda: client.state == GONE)
+    assert time.monotonic() - begun < 5.0  # 2 are left, and it would be 6
+
+
 def test_a_session_ends_when_it_is_asked_to(client: Client) -> None:
     playing(client)
+    client.send("/verdigris/restart")
+    assert answer(client, "restart").kind == "done"
+    until(client, lambda: client.state == PLAYING)
     client.quit_engine()
     events = until(client, lambda: client.state == GONE)
     events += until(client, lambda: not client._programs._running)
