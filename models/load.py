@@ -46,7 +46,7 @@ def load(name: str, *, rate: int | None = None, precision: str | None = None) ->
     """
     file = Path(name.partition(":slide=")[0])
     if file.suffix in CHECKPOINTS:
-        return _residual_file(file) if _is_residual(file) else _network(name, precision)
+        return _residual_file(file) if is_residual(file) else _network(name, precision)
     family, _, rest = name.partition(":")
     if family not in FAMILIES:
         raise CodecError(
@@ -169,7 +169,7 @@ def _residual_file(path: Path) -> Codec:
     return load_file(path)
 
 
-def _is_residual(path: Path) -> bool:
+def is_residual(path: Path) -> bool:
     """Whether a checkpoint is of the residual family: by its suffix, a safetensors file by its header."""
     if path.suffix != ".safetensors":
         return path.suffix in (".th", ".pth")

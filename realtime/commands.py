@@ -35,7 +35,7 @@ from realtime.rack import flags, listing
 from realtime.rack.patch_source import PatchSource, is_patch
 from realtime.rack.rows import is_control
 from realtime.render import render
-from realtime.service import Request, describe, open_lanes, warm_up
+from realtime.service import Request, describe, open_lanes, tune_lanes, warm_up
 from realtime.session import Session
 
 DEMO_SCHEDULE = ((3.75, "monitor", "b"), (7.5, "monitor", "delta"), (11.25, "monitor", "dry"))
@@ -253,6 +253,7 @@ def run_plan(arguments: argparse.Namespace) -> None:
         slots.append((1, *b))
     request = Request(tuple(slots), rate, precision=given["precision"], racks=flags.racks(arguments))
     lanes = open_lanes(request)
+    tune_lanes(lanes)
     compute_s, remarks = warm_up(lanes, request)
     ready = describe(lanes, compute_s)
     for lane in lanes:

@@ -182,6 +182,13 @@ def describe(lanes: Sequence[Lane], compute_s: Sequence[float]) -> Ready:
     return Ready(tuple(needs), tuple(playing), load, tuple(remarks), effects)
 
 
+def tune_lanes(lanes: Sequence[Lane]) -> None:
+    """Have codecs suit themselves to the machine, if they can, as they do live."""
+    for lane in lanes:
+        if hasattr(lane.codec, "tune"):
+            lane.codec.tune()
+
+
 def serve(connection: Connection, request: Request, news: Connection, *, tune: bool = False) -> None:
     """Answer with Ready or Failed, then work until Stop comes or the pipe is closed.
 
@@ -202,9 +209,8 @@ def serve(connection: Connection, request: Request, news: Connection, *, tune: b
 
 def _serve(connection: Connection, request: Request, news: Connection, lanes: list[Lane], tune: bool) -> None:
     try:
-        for lane in lanes if tune else ():
-            if hasattr(lane.codec, "tune"):
-                lane.codec.tune()
+        if tune:
+            tune_lanes(lanes)
         compute_s, remarks = warm_up(lanes, request) if tune else ([lane.warm_up() for lane in lanes], ())
     except CodecError as error:
         connection.send(Failed(str(error)))

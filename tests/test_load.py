@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def test_what_is_listed_can_be_loaded_by_its_name() -> None:
     specs = available()
-    assert [spec.name for spec in specs] == ["pcm", "opus:24", "mp3:128", "aac:96", "nano"]
+    assert [spec.name for spec in specs] == ["pcm", "opus:24", "mp3:128", "aac:96", "nano", "swift"]
     for spec in specs:
         assert load(spec.name).spec == spec
 

@@ -136,13 +136,13 @@ def test_a_books_parameter_is_set_from_the_command_line(weights: str, tmp_path: 
 
 
 def switching(path: str, clip: str, place: Path, driver: str, every: float, seconds: float) -> dict:
-    """Play with books 1 and 8 in turn; the report. Recordings are in `place`."""
+    """Play with books 1 and 8 in turn, L long enough for a busy machine; the report. Recordings are in `place`."""
     from realtime.cli import build_parser
     from realtime.commands import run_live
 
     arguments = ["live", "--driver", driver, "--input", clip, "--record", str(place), "--report", str(place / "r.json")]
     given = build_parser().parse_args(
-        [*arguments, "--a", path, "--b", "pcm", "--seconds", str(seconds), "--osc", "off"]
+        [*arguments, "--a", path, "--b", "pcm", "--seconds", str(seconds), "--osc", "off", "--latency", "9600"]
     )
     times = np.arange(0.2, seconds, every)
     run_live(given, [(float(at), "a.books", 1 if turn % 2 == 0 else 8) for turn, at in enumerate(times)])

@@ -24,7 +24,9 @@ import torch
 
 from models.codec import Audio, Codec, CodecError, CodecSpec, Controls
 from models.codicodec import CoDiCodec
-from models.load import load
+from models.entropy import TokenModel
+from models.load import is_residual, load
+from models.rvq_health import health
 from models.training import metrics
 from models.training.data import RATE, decode
 from models.training.listeners import Pitch, Visqol, listener
@@ -38,6 +40,7 @@ NETWORK = tuple(
 )
 PITCHED = ("guitar", "voice", "strings", "violin", "cello", "flute", "singing")  # words in the names of single voices
 LAGS = 16  # samples searched on either side
+PLAIN = ("opus", "aac", "mp3", "pcm", "vorbis", "swift", "encodec24", "encodec48", "dac")  # no modes of decoding
 COLUMNS = ("kbit/s", "mel", "stft", "visqol", "si_sdr", "level", "pitch", "joins", "x_rt")
 HEADINGS = ("kbit/s", "mel ↓", "STFT ↓", "ViSQOL ↑", "SI-SDR dB ↑", "level dB", "pitch ↑", "joins", "× RT ↓")
 
@@ -126,14 +129,14 @@ def judge(reference: Audio, heard: Heard, spec: CodecSpec, visqol: Any, pitch: A
 
 
 def runs_of(names: Sequence[str], only: str | None) -> list[Run]:
-    """Classic codecs as they are, networks in every mode; `only` keeps those whose names begin with a part of it."""
+    """CoDiCodec networks in every mode, others as they are; `only` keeps those whose names begin with a part of it."""
     runs: list[Run] = []
     for name in names:
-        network = name.partition(":")[0] not in ("opus", "aac", "mp3", "pcm", "vorbis")
+        plain = name.partition(":")[0] in PLAIN or is_residual(Path(name))
         modes = [
             mode for mode in NETWORK if mode[1] == "autoregressive" or ":slide=" not in name
         ]  # sliding is streaming
-        runs += [Run(name, *mode) for mode in modes] if network else [Run(name, "discrete")]
+        runs += [Run(name, "discrete")] if plain else [Run(name, *mode) for mode in modes]
     kept = only.split(";") if only else [""]
     return [run for run in runs if any(run.name.startswith(part.strip()) for part in kept)]
 
@@ -150,6 +153,10 @@ def evaluate(runs: Sequence[Run], clips: dict[str, Audio], pictures: Path | None
         if run.codec not in codecs:
             codecs[run.codec] = load(run.codec, rate=RATE)
         codec = codecs[run.codec]
+        if (codec.spec.sample_rate, codec.spec.channels) != (RATE, 2):
+            raise CodecError(
+                f"{run.codec} is of {codec.spec.sample_rate} Hz; codecs of {RATE} Hz in stereo are judged."
+            )
         held = {name: hear(codec, run, clip) for name, clip in clips.items()}
         details[run.name] = {
             name: judge(clip, held[name], codec.spec, visqol, pitch, pitches.get(name)) for name, clip in clips.items()
@@ -162,11 +169,29 @@ def evaluate(runs: Sequence[Run], clips: dict[str, Audio], pictures: Path | None
                 "frames": len(frames), "levels used": used, "entropy kbit/s": bits * codec.spec.frame_rate / 1000,
                 "nominal kbit/s": codec.spec.tokens * math.log2(codec.spec.cardinality) * codec.spec.frame_rate / 1000,
             }  # fmt: skip
+        if codec.spec.books:
+            tokens[run.codec] = _use_of_books(codec.spec, [h.tokens for h in held.values() if h.tokens is not None])
         if pictures is not None:
             write_pictures(pictures, run.name, {name: (clips[name], held[name].audio) for name in clips})
         print(markdown({run.name: rows[run.name]}).splitlines()[-1], flush=True)
     machine = f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
     return {"rows": rows, "clips": details, "tokens": tokens, "machine": machine}
+
+
+def _use_of_books(spec: CodecSpec, held: Sequence[npt.NDArray]) -> dict[str, float]:
+    """Health of the worst book, and what an entropy coder that learns on the way makes of each clip's tokens."""
+    whole = spec.tokens // spec.books * spec.books  # what is beyond whole steps is no code (a loudness)
+    books = health(np.concatenate(held)[:, :whole].reshape(-1, spec.books), spec.cardinality)
+    coded, frames = 0.0, sum(len(tokens) for tokens in held)
+    for tokens in held:
+        model = TokenModel(spec.books, spec.cardinality)
+        coded += sum(model.frame_bits(frame, spec.books) for frame in tokens)
+    nominal = spec.tokens * math.log2(spec.cardinality)
+    return {
+        "frames": frames, "used (worst book)": min(book.use for book in books),
+        "perplexity (worst book)": min(book.perplexity for book in books),
+        "nominal kbit/s": nominal * spec.frame_rate / 1000, "coded kbit/s": coded / frames * spec.frame_rate / 1000,
+    }  # fmt: skip
 
 
 def markdown(rows: dict[str, dict[str, float]]) -> str:
