@@ -1,4 +1,4 @@
-"""The controls of a slot that a hand wants first: decoding steps, noise on past and latent, seed, gain."""
+"""The controls of a slot that a hand wants first: decoding steps, noise on past and latent, seed, codebooks, gain."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ ROWS = (
     ("{}.context_noise", "Context noise"),
     ("{}.bend.noise", "Latent noise"),
     ("{}.seed", "Seed"),
+    ("{}.books", "Codebooks"),
+    ("{}.mute", "Mute books"),
+    ("{}.solo", "Solo books"),
     ("gain", "Output gain"),
 )
 
