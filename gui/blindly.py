@@ -7,6 +7,7 @@ from typing import Any
 from gui.wishes import Wishes
 
 LOOP_S = 8.0
+SPARE_S = 0.5  # that is not looped, of a stream that has just begun
 
 
 class Fairness:
@@ -15,12 +16,15 @@ class Fairness:
     def __init__(self, wishes: Wishes) -> None:
         self._wishes = wishes
         self._before: dict[str, Any] = {}
+        self._seconds = LOOP_S
 
     def arrange(self) -> None:
-        """Loop the last seconds, and match levels."""
-        values = self._wishes.client.values
+        """Loop the last seconds, or what has been heard so far, and match levels."""
+        client, values = self._wishes.client, self._wishes.client.values
+        heard = client.rings.now / client.rate if client.rings else 0.0
+        self._seconds = min(LOOP_S, max(heard - SPARE_S, SPARE_S))
         self._before = {name: values[name] for name in ("monitor", "match", "source")}
-        self._wishes.capture(LOOP_S)
+        self._wishes.capture(self._seconds)
         self._wishes.client.set("match", "follow")
 
     def settle(self) -> None:
@@ -39,4 +43,4 @@ class Fairness:
         client = self._wishes.client
         codecs = {slot: facts.spec.name + ":" + facts.path for slot, facts in client.codecs.items()}
         gains = {f"{slot}_gain_db": client.values[f"{slot}.match"] for slot in codecs}
-        return {**codecs, **gains, "seconds": LOOP_S}
+        return {**codecs, **gains, "seconds": self._seconds}

@@ -285,12 +285,17 @@ class Window(QMainWindow):
             "facts": self._facts,
             "value": lambda name, value: self._show_values(),
             "done": lambda what, text="", *rest: self._done(str(what), str(text)),
-            "fail": lambda what, why="", *rest: self.say(f"{what}: {why}", 8.0),
+            "fail": lambda what, why="", *rest: self._failed(str(what), str(why)),
             "error": lambda address, reason, remedy="", *rest: self.say(f"{reason} {remedy}", 8.0),
             "answer": lambda command, data: self.setup.list_devices(data) if command == "devices" else None,
         }
         if event.kind in act:
             act[event.kind](*event.args)
+
+    def _failed(self, what: str, why: str) -> None:
+        self.say(f"{what}: {why}", 8.0)
+        if what == "capture":
+            self.abx.end()  # without a loop it would not be fair
 
     def _begin(self) -> None:
         self.follower.begin()

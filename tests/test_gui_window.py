@@ -20,6 +20,7 @@ from gui.stat import Stat
 from gui.store import Store
 from gui.undo import Undo
 from gui.window import Window
+from realtime import cli
 from realtime.client import ABSENT, GONE, LOADING, WARMING, Event
 from realtime.params import PARAMETERS
 from tests.gui_rig import FakeClient, frame, nano, opus
@@ -391,7 +392,7 @@ def test_a_blind_test_is_fair_hides_what_would_tell_and_is_scored_at_its_end(
     QApplication.processEvents()
     QTest.mouseClick(window.abx.begin_button, Qt.MouseButton.LeftButton)
     window.tick()
-    assert ("/verdigris/capture", (8.0,)) in client.sent
+    assert ("/verdigris/capture", (1.5,)) in client.sent  # of the 2 s that were heard
     assert client.values["match"] == "follow"
     window.fair.settle()
     assert client.values["match"] == "hold"
@@ -414,6 +415,15 @@ def test_a_blind_test_is_fair_hides_what_would_tell_and_is_scored_at_its_end(
         window.abx.write(tmp_path / name)
     assert (tmp_path / "abx.csv").read_text().startswith("trial,x,answer")
     assert '"p_value"' in (tmp_path / "abx.json").read_text()
+
+
+def test_a_blind_test_ends_where_its_loop_cannot_be_had(window: Window, client: FakeClient):
+    play(window, client)
+    window.abx.begin()
+    client.events.append(Event("fail", ("capture", "only 0.1 s were heard so far.")))
+    window.tick()
+    assert not window.abx.running
+    assert "only 0.1 s" in window.strip.hint.text()
 
 
 def test_a_blind_test_ends_with_its_engine(window: Window, client: FakeClient):
@@ -465,3 +475,13 @@ def test_state_that_cannot_be_read_is_no_state(tmp_path: Path):
     assert store.load_preset("none") == {}
     assert store.save_preset("../../etc/passwd", {"gain": 1.0}) == ""
     assert [path.parent.name for path in tmp_path.rglob("*.json")].count("presets") == 1
+
+
+def test_without_a_display_one_line_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("sys.platform", "linux")
+    assert cli.main(["gui"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("verdigris: no display here")
+    assert said.count("\n") == 1
