@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -147,6 +148,9 @@ class Screen:
             time.sleep(0.02)
 
     def close(self) -> None:
+        for session in self.place.rglob("*.session"):  # an engine that a window started outlives it
+            with contextlib.suppress(ProcessLookupError, ValueError):
+                os.kill(json.loads(session.read_text())["pid"], signal.SIGKILL)
         for process in reversed(self._processes):
             process.kill()
             process.wait()
