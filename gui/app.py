@@ -47,13 +47,15 @@ def run(screenshot: Path | None = None, *, demo: bool = False) -> None:
             _photograph(screenshot, demo)
         return
     app = application()
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
     store = Store()
     window = Window(Client(), store)
     window.polish()
     window.resize(*SIZE)
     remember.restore(window, store)
     app.aboutToQuit.connect(lambda: remember.save(window, store))
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # between two ticks; Python's own way out is lost inside Qt
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), lambda *_: window.close())
     window.show()
     window.start()
 

@@ -379,7 +379,6 @@ class Window(QMainWindow):
 
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802 - Qt's name
         self._timer.stop()
-        if self.wishes.ours:
-            self.client.quit_engine()
+        self.wishes.leave()
         self.client.close()
         event.accept()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from gui.store import Store
 from gui.undo import Undo
-from realtime.client import ABSENT, GONE, PLAYING, Client
+from realtime.client import ABSENT, GONE, LOADING, PLAYING, Client
 from realtime.params import PARAMETERS, ParameterError
 
 Say = Callable[[str], None]
@@ -29,6 +32,7 @@ class Wishes:
         self.bindings: dict[str, str] = {}  # addresses of others, and the parameters that they move
         self._learning = ""
         self.ours = False  # whether we started it
+        self._pid = 0
         self._again = False  # whether another is to be started when this one has ended
 
     def hear(self, path: str) -> None:
@@ -107,7 +111,7 @@ class Wishes:
     def start(self, *flags: str) -> None:
         """An engine, with these flags before those that are remembered; one that runs is ended first."""
         if self.client.state in (ABSENT, GONE):
-            self.client.start_engine(*flags, *self.flags)
+            self._pid = self.client.start_engine(*flags, *self.flags)
             self.ours = True
             self._say("starting the engine …")
         else:
@@ -121,6 +125,15 @@ class Wishes:
         else:
             self.ours = False
             self.client.quit_engine()
+
+    def leave(self) -> None:
+        """The window closes: the engine that we started ends with it, also one that still loads."""
+        if not self.ours:
+            return
+        self.client.quit_engine()
+        if self.client.state in (ABSENT, LOADING):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._pid, signal.SIGTERM)
 
     def ended(self) -> None:
         """The engine is gone; if that was for another one, start it."""

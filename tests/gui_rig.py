@@ -100,7 +100,7 @@ class FakeClient:
 
     def start_engine(self, *flags: str) -> int:
         self.started.append(flags)
-        return 1
+        return 2**22 + 1  # no process has this number
 
     def ask(self, command: str) -> None:
         self.asked.append(command)

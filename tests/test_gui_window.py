@@ -441,6 +441,13 @@ def test_closing_the_window_lets_the_engine_play_unless_it_started_it(window: Wi
     assert (client.quits, client.closed) == (0, True)
 
 
+def test_closing_the_window_ends_the_engine_that_it_started(window: Window, client: FakeClient):
+    window.wishes.run_or_stop()
+    play(window, client)
+    window.close()
+    assert client.quits == 1
+
+
 def test_whatever_can_be_clicked_has_a_name_and_can_be_reached_by_tab(window: Window):
     for page in ("Bends", "Morph", "Mix", "Play", "ABX", "Setup"):
         window.open_drawer(page)
