@@ -183,6 +183,12 @@ class Controls(QWidget):
             if name in values:
                 control.show_value(values[name])
 
+    def set_offered(self, name: str, offered: bool) -> None:
+        """Whether a row is there at all: not every codec has all of them."""
+        control = self.controls[name]
+        for widget in (control.label, control.mover, control.value):
+            widget.setVisible(offered)
+
     def polish(self) -> None:
         """Monospaced numbers in a column that does not change its width; once the font is known."""
         for control in self.controls.values():

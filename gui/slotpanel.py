@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QPushButton, QScrollArea, QStackedWidget
 from gui import theme
 from gui.controls import Controls
 from gui.panel import Panel
+from realtime.client import CodecFacts
 
 ROWS = (
     ("{}.steps", "Decode steps"),
@@ -21,6 +22,7 @@ ROWS = (
     ("{}.solo", "Solo books"),
     ("gain", "Output gain"),
 )
+BOOKS = ("{}.books", "{}.mute", "{}.solo")
 
 
 def scrolled(widget: Any) -> QScrollArea:
@@ -56,6 +58,7 @@ class SlotPanel(Panel):
             button.clicked.connect(lambda _=False, slot=slot: self.show_slot(slot))
             self._choices[slot] = button
             self.head.addWidget(button)
+            self.set_codec(slot, None)
         self.slot = ""
         self.show_slot("a")
 
@@ -67,6 +70,12 @@ class SlotPanel(Panel):
         self.say(f"/verdigris/{slot}/…")
         for name, button in self._choices.items():
             button.setChecked(name == slot)
+
+    def set_codec(self, slot: str, facts: CodecFacts | None) -> None:
+        """What a slot plays: codebooks are the tokens of a codec that has them in the order of time."""
+        has_books = facts is not None and facts.spec.tokens > 0 and facts.spec.time_ordered
+        for name in BOOKS:
+            self.pages[slot].set_offered(name.format(slot), has_books)
 
     def show_values(self, values: dict[str, Any]) -> None:
         """What the engine has."""

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from PySide6.QtCore import QPointF, QRect, QRectF, QSize, Qt
-from PySide6.QtGui import QPainter, QPaintEvent
-from PySide6.QtWidgets import QWidget
+import pyqtgraph
+from PySide6.QtCore import QSize
 
 from gui import theme
 from gui.axes import TICKS_HZ, TOP_HZ, Rows, hertz, mel, place
@@ -48,16 +47,37 @@ class SpectrumAnalysis:
         return 10.0 * np.log10(self._power + 1e-12)
 
 
-class Spectrum(QWidget):
+class Spectrum(pyqtgraph.PlotWidget):
     """`show_spectra` what SpectrumAnalysis says; `path` is whose colour the wet line has."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(background=None)
         self.setAccessibleName("spectrum of dry, of the path shown and of their difference")
         self.setToolTip(WHY)
         self.path = "a"
-        self.message = ""
-        self._db: npt.NDArray[np.float64] | None = None
+        self._message = ""
+        plot = self.getPlotItem()
+        plot.setMouseEnabled(x=False, y=False)
+        plot.setMenuEnabled(False)
+        plot.hideButtons()
+        plot.setContentsMargins(0, 4, 14, 0)  # half the last frequency's label
+        plot.setRange(xRange=(0, 1), yRange=(FLOOR_DB, CEILING_DB), padding=0)
+        plot.disableAutoRange()
+        self._axes()
+        self._place = np.linspace(0, 1, POINTS)
+        delta, dry = (theme.colour(theme.PATHS[name]) for name in ("delta", "dry"))
+        fill = theme.colour(theme.PATHS["delta"], 0.30)
+        self._curves = [
+            plot.plot(pen=dry, antialias=True),
+            plot.plot(antialias=True),
+            plot.plot(pen=delta, antialias=True, fillLevel=FLOOR_DB, brush=fill),
+            plot.plot(pen=delta, antialias=True, connect="pairs"),  # every second stretch: dashes by a pen cost more
+        ]
+        for depth, curve in enumerate(reversed((2, 3, 0, 1))):  # the fill lies under the lines
+            self._curves[curve].setZValue(-depth)
+        self._words = pyqtgraph.TextItem(color=theme.MUTED, anchor=(0.5, 0.5))
+        self._words.setPos(0.5, (FLOOR_DB + CEILING_DB) / 2)
+        plot.addItem(self._words)
 
     def sizeHint(self) -> QSize:  # noqa: N802 - Qt's name
         return QSize(20 * theme.em(self), 18 * theme.em(self))
@@ -65,54 +85,36 @@ class Spectrum(QWidget):
     def minimumSizeHint(self) -> QSize:  # noqa: N802 - Qt's name
         return QSize(12 * theme.em(self), 6 * theme.em(self))
 
+    @property
+    def message(self) -> str:
+        """Words in place of the lines; "" for the lines."""
+        return self._message
+
+    @message.setter
+    def message(self, words: str) -> None:
+        self._message = words
+        self._words.setText(words)
+        for curve in self._curves:
+            curve.setVisible(not words)
+
     def show_spectra(self, db: npt.NDArray[np.float64] | None) -> None:
-        self._db = db
-        self.update()
+        """[dry, wet, delta, magnitude delta] in dB, or nothing."""
+        self._curves[1].setPen(theme.colour(theme.PATHS[self.path]))
+        for number, curve in enumerate(self._curves):
+            curve.setData([], []) if db is None else curve.setData(self._place, np.maximum(db[number], FLOOR_DB))
 
-    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802 - Qt's name
-        painter, em = QPainter(self), theme.em(self)
-        area = QRect(round(2.4 * em), 4, self.width() - round(2.4 * em) - 2, self.height() - round(1.5 * em) - 4)
-        self._axes(painter, area)
-        if self.message:
-            painter.setPen(theme.colour(theme.MUTED))
-            painter.drawText(area, Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap, self.message)
-        elif self._db is not None:
-            dry, wet, raw, magnitude = (self._points(row, area) for row in self._db)
-            delta = theme.PATHS["delta"]
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(theme.colour(delta, 0.30))
-            corners = [QPointF(area.right(), area.bottom()), QPointF(area.left(), area.bottom())]
-            painter.drawPolygon([*raw, *corners])
-            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-            painter.setPen(theme.colour(delta))
-            painter.drawPolyline(raw)
-            painter.drawLines(magnitude[: len(magnitude) // 2 * 2])  # every second stretch: dashes by a pen cost more
-            painter.setPen(theme.colour(theme.PATHS["dry"]))
-            painter.drawPolyline(dry)
-            painter.setPen(theme.colour(theme.PATHS[self.path]))
-            painter.drawPolyline(wet)
-
-    def _points(self, db: npt.NDArray[np.float64], area: QRect) -> list[QPointF]:
-        y = area.bottom() - np.clip((db - FLOOR_DB) / (CEILING_DB - FLOOR_DB), 0, 1) * area.height()
-        x = area.left() + np.linspace(0, area.width(), len(db))
-        return list(map(QPointF, x.tolist(), y.tolist()))
-
-    def _axes(self, painter: QPainter, area: QRect) -> None:
-        painter.setFont(theme.small(self))
-        height = painter.fontMetrics().height()
-        for db in range(int(CEILING_DB) - 10, int(FLOOR_DB), -20):
-            y = area.bottom() - (db - FLOOR_DB) / (CEILING_DB - FLOOR_DB) * area.height()
-            painter.setPen(theme.colour(theme.LINE))
-            painter.drawLine(area.left(), round(y), area.right(), round(y))
-            painter.setPen(theme.colour(theme.MUTED))
-            box = QRectF(0, max(0.0, y - height / 2), area.left() - 4, height)
-            painter.drawText(box, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, str(db))
-        for frequency in TICKS_HZ:
-            label = f"{frequency // 1000}k" if frequency else "0"
-            wide = painter.fontMetrics().horizontalAdvance(label)
-            x = area.left() + float(place(frequency)) * area.width() - wide / 2
-            x = min(max(x, area.left()), area.right() - wide)
-            painter.drawText(QPointF(x, area.bottom() + height), label)
+    def _axes(self) -> None:
+        ticks = {
+            "left": [(db, str(db)) for db in range(int(CEILING_DB) - 10, int(FLOOR_DB), -20)],
+            "bottom": [(float(place(f)), f"{f // 1000}k" if f else "0") for f in TICKS_HZ],
+        }
+        for side, marks in ticks.items():
+            axis = self.getPlotItem().getAxis(side)
+            axis.setTicks([marks])
+            axis.setPen(theme.LINE)
+            axis.setTextPen(theme.MUTED)
+            axis.setStyle(tickFont=theme.small(self), tickLength=0, hideOverlappingLabels=False)
+        self.getPlotItem().showGrid(y=True, alpha=0.25)
 
 
 def frequency_at(height: float) -> float:

@@ -311,6 +311,8 @@ class Window(QMainWindow):
     def _facts(self, what: str) -> None:
         if what == "codec":
             self.follower.set_codecs()
+            for slot in ("a", "b"):
+                self.slots.set_codec(slot, self.client.codecs.get(slot))
             self.strip.set_available(set(self.client.codecs))
             self._show_titles()
         elif what == "latency":

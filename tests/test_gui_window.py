@@ -20,8 +20,9 @@ from gui.stat import Stat
 from gui.store import Store
 from gui.undo import Undo
 from gui.window import Window
+from models.codec import CodecSpec
 from realtime import cli
-from realtime.client import ABSENT, GONE, LOADING, WARMING, Event
+from realtime.client import ABSENT, GONE, LOADING, WARMING, CodecFacts, Event
 from realtime.params import PARAMETERS
 from tests.gui_rig import FakeClient, frame, nano, opus
 
@@ -308,6 +309,15 @@ def test_whatever_can_change_while_it_plays_is_in_the_window(window: Window):
     elsewhere = {"monitor", "mute", "record", "record.directory", "source", "a.codec", "b.codec"}  # buttons, lists
     wanted = {name for name, row in PARAMETERS.items() if row.when != "restart" and not row.local}
     assert wanted - elsewhere <= shown
+
+
+def test_codebooks_are_offered_where_the_codec_has_them(window: Window, client: FakeClient):
+    play(window, client)
+    assert [window.slots.pages[slot].controls[f"{slot}.books"].mover.isHidden() for slot in "ab"] == [True, True]
+    spec = CodecSpec("swift", 48_000, 2, 320, 0, 8, 1024, (0, 0), ("discrete",), True)
+    client.play(a=CodecFacts("discrete", spec), b=nano())
+    window.tick()
+    assert [window.slots.pages[slot].controls[f"{slot}.books"].mover.isHidden() for slot in "ab"] == [False, True]
 
 
 def test_the_cursor_reads_time_frequency_and_value(window: Window, client: FakeClient):
