@@ -39,14 +39,19 @@ class Sources:
     def source(self, order: Order) -> None:
         """Play what `source` is to be. The order is answered by `poll`, or here."""
         (name,) = order.args
-        if self._preparing:
-            self._preparing.order.fail("another source was asked for")
-            self._preparing = None
+        self.close("another source was asked for")
         if name == INPUT:
             self._play(None, INPUT)
             order.done(INPUT)
         else:
             self._preparing = _Preparing(order, Path(name), self._place, self._codec_names())
+
+    def close(self, why: str = "the stream has ended") -> None:
+        """Wait for nothing any more; whoever asked for a source that is not there yet is told why."""
+        if self._preparing:
+            self._preparing.give_up()
+            self._preparing.order.fail(why)
+            self._preparing = None
 
     def capture(self, order: Order) -> None:
         """Play the last seconds that were heard, cut to whole frames of the codec with the longest; lock the seeds."""
@@ -78,8 +83,12 @@ class Sources:
         if done.error or done.found is None:
             done.order.fail(done.error)
             return
-        self._play(done.found, done.order.args[0])
-        done.order.done(done.order.args[0])
+        try:
+            self._play(done.found, done.order.args[0])
+        except FileError as error:  # it was there when it was looked at
+            done.order.fail(error)
+        else:
+            done.order.done(done.order.args[0])
 
     def _play(self, path: Path | None, name: str, locks: dict[str, int] | None = None) -> None:
         self._driver.feed(path)
@@ -102,8 +111,18 @@ class _Preparing:
         self.order, self.error = order, ""
         self.found: Path | None = None
         self._path, self._place, self._codecs = path, place, codecs
+        self._lock, self._given_up = threading.Lock(), False
+        self._decoder: subprocess.Popen[str] | None = None
         self.thread = threading.Thread(target=self._run, name="verdigris-source", daemon=True)
         self.thread.start()
+
+    def give_up(self) -> None:
+        """Nobody wants it any more: a decoder that runs is ended."""
+        with self._lock:
+            self._given_up = True
+            if self._decoder:
+                self._decoder.kill()
+                self._decoder.wait()  # it has let go of its files
 
     def _run(self) -> None:
         try:
@@ -117,9 +136,15 @@ class _Preparing:
         codec = self._codecs.get(tape.TapeReader(self._path).header.config_hash, "nano")
         target = self._place / f"{self._path.stem}.wav"
         command = [sys.executable, "-m", "realtime.cli", "play", str(self._path), str(target), "--codec", codec]
-        done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
-        if done.returncode:
-            raise CodecError(done.stderr.strip().removeprefix("verdigris: ") or "the tape could not be decoded")
+        with self._lock:
+            if self._given_up:
+                return target
+            self._decoder = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+            )
+        _, said = self._decoder.communicate()
+        if self._decoder.returncode:
+            raise CodecError(said.strip().removeprefix("verdigris: ") or "the tape could not be decoded")
         return target
 
 

@@ -19,7 +19,7 @@ from realtime.orders import Order, Orders
 from realtime.rack.patch_source import PatchSource
 from realtime.report import make_report, write_report
 from realtime.session import Session
-from realtime.sources import Sources
+from realtime.sources import INPUT, Sources
 from realtime.takes import Take
 from realtime.timeline import Field
 from realtime.wholefile import FileError
@@ -42,7 +42,7 @@ class Stage:
         self._do: dict[str, Callable[[Order], None]] = {
             "record": self._record,
             "record.directory": self._keep,
-            "source": lambda order: self._sources.source(order),
+            "source": self._feed,
             "capture": lambda order: self._sources.capture(order),
             "restart": self._restart,
             "quit": self._end,
@@ -72,6 +72,7 @@ class Stage:
             first = self._take
             self._driver = session.open_driver(engine, self._poll_takes)
             self._sources = Sources(engine, self._driver, self._place)
+            at_end.callback(self._sources.close)
             self._obey()  # what was asked for at the start is from the first sample on
             load = Load(engine)
             try:
@@ -144,6 +145,11 @@ class Stage:
     def _keep(self, order: Order) -> None:
         self.engine.values[order.what] = order.args[0]
         order.done(order.args[0])
+
+    def _feed(self, order: Order) -> None:
+        if self.session.settings.offline and order.args[0] != INPUT:
+            raise FileError("the file driver plays one source from end to end. Pass it with --input.")
+        self._sources.source(order)
 
     def _restart(self, order: Order) -> None:
         if self.session.reopen is None:

@@ -14,6 +14,7 @@ from realtime.engine import Engine
 from realtime.recorder import FILES, TAPES, Recorder, recording_directory
 from realtime.taping import Taping
 from realtime.timeline import Field
+from realtime.wholefile import FileError, reason
 
 
 def place_for_take(directory: Path) -> Path:
@@ -28,18 +29,23 @@ class Take:
 
     def __init__(self, engine: Engine, directory: Path, start: int = 0) -> None:
         """From input sample `start` on. FileError or AudioFileError if it cannot be recorded there."""
-        self.directory = place_for_take(directory)
         self.start = start
         self._latency = engine.timeline[Field.LATENCY]
         self._timeline = engine.timeline
         self._end: int | None = None
-        with contextlib.ExitStack() as made:
-            made.enter_context(recording_directory(self.directory, None))
-            self._recorder = Recorder(engine.timeline, self.directory, start)
-            made.callback(self._recorder.close)
-            self._tapes = Taping(engine, self.directory, start)
-            made.callback(self._tapes.finish)
-            self._made = made.pop_all()
+        try:
+            self.directory = place_for_take(directory)
+            with contextlib.ExitStack() as made:
+                made.enter_context(recording_directory(self.directory, None))
+                self._recorder = Recorder(engine.timeline, self.directory, start)
+                made.callback(self._recorder.close)
+                self._tapes = Taping(engine, self.directory, start)
+                made.callback(self._tapes.finish)
+                self._made = made.pop_all()
+        except OSError as error:  # a name too long, a directory that may not be looked into
+            raise FileError(
+                f"{directory}: cannot be recorded to ({reason(error)}). Pass a directory you may write to."
+            ) from error
 
     @property
     def error(self) -> Exception | None:

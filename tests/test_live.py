@@ -12,6 +12,7 @@ import soundfile
 
 from benchmarks.latency import planned_and_measured
 from realtime.cli import main
+from realtime.demo import CLIP
 
 
 @pytest.mark.slow
@@ -51,6 +52,12 @@ def test_live_by_the_file_driver_is_what_render_gives(tmp_path: Path) -> None:
     assert len(rendered) == len(x)
     assert len(streamed) == len(x)
     assert np.array_equal(streamed, rendered)
+
+
+def test_the_file_driver_says_that_its_source_stays(capsys: pytest.CaptureFixture[str]) -> None:
+    live = ["live", "--driver", "file", "--seconds", "0.1", "--input", str(CLIP), "--a", "pcm", "--b", "off"]
+    assert main([*live, "--set", "source=other.wav"]) == 0
+    assert "Pass it with --input" in capsys.readouterr().out
 
 
 @pytest.mark.slow

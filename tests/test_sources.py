@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,13 +14,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.codec import Audio
+from realtime.audiofile import AudioFileError, Writer
 from realtime.callback import HostSide
 from realtime.drivers.border import FEED_SAMPLES, Border, Memory
 from realtime.drivers.switch import Switch
 from realtime.lane import Lane
 from realtime.news import Change
-from realtime.sources import cut_loop
+from realtime.orders import Order
+from realtime.service import Playing
+from realtime.sources import Sources, _Preparing, cut_loop
+from realtime.takes import Take
+from realtime.tape import TapeHeader, TapeWriter
 from realtime.timeline import DRY, FADE, Field, Timeline
+from realtime.wholefile import FileError
 from tests.small_codec import noise, small_codec
 from tests.test_border import at_full_level, call
 
@@ -124,3 +134,69 @@ def test_with_a_locked_seed_a_loop_sounds_the_same_each_time_round() -> None:
         rounds.append({slot: np.concatenate(pieces, axis=1) for slot, pieces in wet.items()})
     np.testing.assert_allclose(rounds[-1][0], rounds[-2][0], atol=1e-6)
     assert np.abs(rounds[-1][1] - rounds[-2][1]).max() > 1e-3
+
+
+class Given:
+    """An engine and a driver as far as sources and takes know them."""
+
+    def __init__(self, timeline: Timeline) -> None:
+        self.timeline, self.playing = timeline, list[Playing]()
+        self.values = {"source": "input", "a.lock": 0, "b.lock": 0}
+        self.fed: list[Path | None] = []
+
+    def feed(self, path: Path | None) -> None:
+        if path and not path.exists():
+            raise AudioFileError(f"{path}: cannot be read")
+        self.fed.append(path)
+
+
+@pytest.fixture
+def heard() -> list[tuple[str, str]]:
+    return []
+
+
+def ask(sources: Sources, heard: list[tuple[str, str]], path: Path) -> _Preparing:
+    sources.source(Order("source", (str(path),), lambda word, text: heard.append((word, text))))
+    assert sources._preparing
+    return sources._preparing
+
+
+def test_a_file_that_goes_after_it_was_looked_at_is_told_and_ends_nothing(
+    timeline: Timeline, tmp_path: Path, heard: list[tuple[str, str]]
+) -> None:
+    path, given = tmp_path / "here.wav", Given(timeline)
+    with Writer(path, 8000) as writer:
+        writer.write(np.zeros((2, 100), np.float32))
+    sources = Sources(given, given, tmp_path)  # type: ignore[arg-type]
+    ask(sources, heard, path).thread.join()
+    path.unlink()
+    sources.poll()
+    assert heard == [("fail", f"{path}: cannot be read")]
+    assert given.values["source"] == "input"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the stand-in for the decoder is a shell script")
+def test_a_tape_that_nobody_waits_for_any_more_is_not_decoded_on(
+    timeline: Timeline, tmp_path: Path, heard: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, decoder = tmp_path / "a.tape", tmp_path / "decoder"
+    TapeWriter(path, TapeHeader.of(small_codec().spec, "tokens", 0)).close()
+    begun = tmp_path / "begun"
+    os.mkfifo(begun)
+    decoder.write_text(f"#!/bin/sh\necho > '{begun}'\nexec sleep 600\n")
+    decoder.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(decoder))
+    given = Given(timeline)
+    sources = Sources(given, given, tmp_path)  # type: ignore[arg-type]
+    preparing = ask(sources, heard, path)
+    begun.read_bytes()
+    sources.close()
+    assert preparing._decoder
+    assert preparing._decoder.returncode == -signal.SIGKILL
+    assert heard == [("fail", "the stream has ended")]
+    preparing.thread.join()
+
+
+def test_a_directory_whose_name_cannot_be_is_told_in_a_line(timeline: Timeline, tmp_path: Path) -> None:
+    with pytest.raises(FileError, match=r"cannot be recorded to .*Pass a directory you may write to"):
+        Take(Given(timeline), tmp_path / ("x" * 300))  # type: ignore[arg-type]
