@@ -19,6 +19,8 @@ from models.codec import Audio
 from realtime.automation import Automation
 from realtime.lane import Lane, Outlet
 from realtime.news import PRE, Applied, Began, Change, Encoded, Trouble
+from realtime.rack.effect import LIVE_PATIENCE_S, PATIENCE_S
+from realtime.rack.opening import set_patience
 from realtime.telemetry import LoadMeter, Telemetry, publish
 from realtime.timeline import BEFORE, CUT, DRY, EPOCH, WET, WET_END, Field, Timeline
 
@@ -57,6 +59,7 @@ class Worker:
         self._automation = Automation(timeline)
         self._capacity = timeline[Field.CAPACITY]
         self._told: dict[Trouble, Lane] = {}
+        self._waited_for = 0  # whether the host waits, as the effects were told
         self._resyncs = 0
         self._told_ns = 0
         if timeline.load(Field.ACK) == timeline.load(Field.STREAM):  # another worker was here before
@@ -70,6 +73,8 @@ class Worker:
         """Do the most urgent frame; False if none is complete yet. Never waits."""
         timeline = self.timeline
         self._beat()
+        if timeline[Field.OFFLINE] != self._waited_for:
+            self._be_patient()
         stream = timeline.load(Field.STREAM)
         if stream != timeline.load(Field.ACK):
             for place in self._places:
@@ -196,6 +201,13 @@ class Worker:
         """Seconds that 99 of 100 frames took no longer than, for each lane; 0 with fewer frames than `least`."""
         spent = [(place.lane.codec.spec, place.load) for place in self._places]
         return [load.percentiles()[1] * spec.hop / spec.sample_rate * (load.count >= least) for spec, load in spent]
+
+    def _be_patient(self) -> None:
+        """A host begins to render, and has time for every effect; or it plays again, and has none."""
+        self._waited_for = self.timeline[Field.OFFLINE]
+        for place in self._places:
+            for _, rack in place.lane.racks:
+                set_patience(rack, PATIENCE_S if self._waited_for else LIVE_PATIENCE_S)
 
     def _begin(self, place: _Place, at: int) -> None:
         """Start a lane anew at input sample `at` or the next that both rates share; older output is void."""

@@ -14,11 +14,16 @@ import numpy as np
 import pytest
 
 from models.codec import Audio
-from realtime.rack.effect import BLOCK, EffectError
+from models.load import load
+from realtime.lane import Lane
+from realtime.rack.effect import BLOCK, LIVE_PATIENCE_S, PATIENCE_S, EffectError
 from realtime.rack.guest import Guest
 from realtime.rack.opening import open_rack
 from realtime.rack.patch_source import PatchSource
 from realtime.rack.player_file import PlayerFile
+from realtime.rack.rack import Insert, Rack
+from realtime.timeline import Field, Timeline
+from realtime.worker import Worker
 from tests.lockstep import noise
 
 RATE = 48_000
@@ -235,3 +240,19 @@ def test_processes_end_with_the_rack(tmp_path: Path) -> None:
     rack.close()
     rack.close()
     assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
+
+
+def test_effects_get_the_time_of_a_host_that_renders_while_it_does(script: Open) -> None:
+    guest = script("def process(block, params): return block")
+    rack = Rack([Insert("py:effect.py", guest, 2)])
+    timeline = Timeline.create(rate=RATE, latency=4000, max_block=512)
+    try:
+        worker = Worker(timeline, [Lane(load("pcm:hop=960", rate=RATE), [(0, "discrete")], RATE, pre=rack)])
+        patience = []
+        for offline in (0, 1, 1, 0):
+            timeline.header[Field.OFFLINE] = offline
+            worker.step()
+            patience.append(guest.patience_s)
+        assert patience == [0.3, PATIENCE_S, PATIENCE_S, LIVE_PATIENCE_S]
+    finally:
+        timeline.close()

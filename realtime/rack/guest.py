@@ -33,7 +33,8 @@ class Guest:
 
     def __init__(self, spec: str, rate: int, channels: int, patience_s: float = PATIENCE_S) -> None:
         split_spec(spec)
-        self._spec, self._rate, self._channels, self._patience_s = spec, rate, channels, patience_s
+        self._spec, self._rate, self._channels = spec, rate, channels
+        self.patience_s = patience_s  # for one answer; may be set at any time
         self._values: dict[str, float] = {}  # as they were set
         self._remarks: list[str] = []
         self.latency: int
@@ -71,7 +72,7 @@ class Guest:
         return self._process.pid
 
     def process(self, block: Audio) -> Audio | None:
-        made, remarks = self._ask("process", block, patience_s=self._patience_s if self._used else START_S)
+        made, remarks = self._ask("process", block, patience_s=self.patience_s if self._used else START_S)
         self._used = True
         self._remarks += remarks
         return None if made is None else np.asarray(made)
@@ -79,7 +80,7 @@ class Guest:
     def set(self, name: str, value: float) -> None:
         self._values[name] = value
         if not self._gone.is_set():
-            self._ask("set", name, value, patience_s=self._patience_s)
+            self._ask("set", name, value, patience_s=self.patience_s)
 
     def reset(self) -> None:
         if self._gone.is_set():
@@ -87,7 +88,7 @@ class Guest:
                 self.close()
                 raise EffectError("has another latency now. Start again")
             for name, value in self._values.items():
-                self._ask("set", name, value, patience_s=self._patience_s)
+                self._ask("set", name, value, patience_s=self.patience_s)
         elif self._used:
             self._ask("reset", patience_s=START_S)
             self._used = False

@@ -29,6 +29,13 @@ def open_rack(specs: Sequence[str], rate: int, channels: int, patience_s: float)
     return Rack(inserts, channels)
 
 
+def set_patience(rack: Rack, seconds: float) -> None:
+    """How long an effect in a process of its own may take for one answer from now on."""
+    for insert in rack.inserts:
+        if isinstance(insert.effect, Guest):
+            insert.effect.patience_s = seconds
+
+
 def inserted(racks: Iterable[tuple[str, Rack]]) -> tuple[Inserted, ...]:
     """What is in these places; one that several lanes have counts once."""
     found = {}
