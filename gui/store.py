@@ -4,28 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import sys
 from pathlib import Path
 from typing import Any
 
-
-def directory() -> Path:
-    """Where configuration of this user belongs on this system."""
-    if base := os.environ.get("XDG_CONFIG_HOME"):
-        return Path(base) / "verdigris"
-    if sys.platform == "win32":
-        return Path(os.environ.get("APPDATA", Path.home())) / "verdigris"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Application Support" / "verdigris"
-    return Path.home() / ".config" / "verdigris"
+from realtime.client import config_directory
 
 
 class Store:
     """One file of state, one for each preset. What cannot be read is as if it were not there."""
 
     def __init__(self, place: Path | None = None) -> None:
-        self.place = place or directory()
+        self.place = place or config_directory()
 
     def load(self) -> dict[str, Any]:
         """The state that was saved last; empty the first time."""

@@ -16,7 +16,10 @@ INSERT_LATENCY = "insert-latency"  # the plug-in reads it (plugin/place.c): samp
 
 def config_directory() -> Path:
     """Where the user's settings are: XDG_CONFIG_HOME, or what the system has instead."""
-    home = Path.home()
+    try:
+        home = Path.home()
+    except RuntimeError:  # a user without one: what is a directory nowhere keeps nothing
+        home = Path(os.devnull)
     if sys.platform == "win32":
         return Path(os.environ.get("APPDATA") or home / "AppData" / "Roaming") / "verdigris"
     if sys.platform == "darwin":

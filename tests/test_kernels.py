@@ -185,3 +185,13 @@ def test_a_cpu_without_the_instructions_compiles_nothing(monkeypatch: pytest.Mon
     monkeypatch.setattr(kernels, "_cpu_flags", lambda: frozenset({"avx2"}))
     assert kernels.library.__wrapped__() is None
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_user_without_a_home_does_without_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", nowhere)
+    monkeypatch.setattr(kernels, "_cpu_flags", lambda: frozenset({"avx512_bf16"}))
+    assert kernels.library.__wrapped__() is None

@@ -74,3 +74,13 @@ def test_a_session_leaves_what_its_frames_took() -> None:
     arguments = ["live", "--driver", "clock", "--a", "pcm", "--b", "off", "--seconds", "3", "--osc", "off"]
     subprocess.run([sys.executable, "-m", "realtime.cli", *arguments], cwd=ROOT, check=True, capture_output=True)
     assert list(seen.recall()) == ["pcm discrete float32"]
+
+
+def test_a_user_without_a_home_plays_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CONFIG_HOME")
+    monkeypatch.setattr(Path, "home", nowhere)
+    seen.remember({"nano": 0.02})
+    assert seen.refine("nano", 0.01) == 0.01

@@ -70,6 +70,7 @@ older than `rings.oldest` is gone. A Frame's `start` is on the same clock.
 from realtime.client.client import ABSENT, GONE, LOADING, PLAYING, WARMING, Client, Event
 from realtime.client.facts import CodecFacts, Frame, Latency
 from realtime.client.rings import Rings
+from realtime.config import config_directory
 from realtime.sessions import Session, sessions
 
 __all__ = [
@@ -85,5 +86,6 @@ __all__ = [
     "Latency",
     "Rings",
     "Session",
+    "config_directory",
     "sessions",
 ]
