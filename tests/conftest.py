@@ -41,6 +41,14 @@ def foreign_packages(root: Path) -> list[str]:
     return problems
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """A soak in a slow file runs when soaks are asked for, and not with `-m slow`."""
+    if config.option.markexpr and "soak" not in config.option.markexpr:
+        soaks = [item for item in items if item.get_closest_marker("soak")]
+        config.hook.pytest_deselected(items=soaks)
+        items[:] = [item for item in items if item not in soaks]
+
+
 def pytest_configure(config: pytest.Config) -> None:
     try:
         problems = foreign_packages(ROOT)

@@ -2,11 +2,13 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 import dev
-from tests.conftest import ROOT, foreign_packages
+from tests.conftest import ROOT, foreign_packages, pytest_collection_modifyitems
 
 
 @pytest.fixture
@@ -104,3 +106,15 @@ def test_a_stranger_named_models_stops_the_tests(tmp_path: Path):
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == pytest.ExitCode.USAGE_ERROR
     assert f"models comes from {tmp_path / 'models'}" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("asked", "left"), [("slow", 1), ("not parity", 1), ("soak", 2), ("slow and not soak", 2), ("", 2)]
+)
+def test_soaks_in_slow_files_wait_until_somebody_speaks_of_them(asked: str, left: int):
+    """What is left is pytest's to choose from."""
+    items: list[Any] = [SimpleNamespace(get_closest_marker=marks.split().count) for marks in ("soak slow", "slow")]
+    hook = SimpleNamespace(pytest_deselected=lambda items: None)
+    config: Any = SimpleNamespace(option=SimpleNamespace(markexpr=asked), hook=hook)
+    pytest_collection_modifyitems(config, items)
+    assert len(items) == left
