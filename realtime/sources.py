@@ -5,6 +5,7 @@ Files are looked at, and tapes decoded, by a thread that nobody waits for; then 
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 import threading
@@ -71,6 +72,8 @@ class Sources:
         with Writer(path, rate) as writer:
             writer.write(cut_loop(heard, count))
         self._play(path, CAPTURE, {name: round(count / hops[name]) for name in hops})
+        with contextlib.suppress(OSError):  # the one before may fade out yet, what was before that is of no use
+            (self._place / f"capture-{self._captures - 2}.wav").unlink()
         order.done(f"{count / rate:.6f}")
 
     def poll(self) -> None:

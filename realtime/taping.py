@@ -7,6 +7,7 @@ take, and not of the encoder.
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,7 @@ class Taping:
         self.error: FileError | None = None
         self._engine, self._start = engine, start
         self._end: int | None = None
+        self._lock = threading.Lock()  # who pumps may be another than who finishes
         self._asker = f"tape {directory}"
         self._first: dict[int, int] = {}  # per slot: the number of the take's first frame
         self._last: dict[int, int] = {}  # and of the frame written last
@@ -46,9 +48,10 @@ class Taping:
 
     def finish(self) -> None:
         """Close them; they can be read up to the last frame at any time before."""
-        for slot in list(self._writers):
-            self._close(slot)
         self._engine.unlisten(self._hear)
+        with self._lock:
+            for slot in list(self._writers):
+                self._close(slot)
         self._engine.stream(frozenset(), asker=self._asker)
 
     def _header(self, playing: Playing) -> TapeHeader:
@@ -58,6 +61,10 @@ class Taping:
         return TapeHeader.of(playing.spec, kind, self._engine.plan.latency, seed, steps, noise, playing.config_hash)
 
     def _hear(self, event: object) -> None:
+        with self._lock:
+            self._take(event)
+
+    def _take(self, event: object) -> None:
         if isinstance(event, Loaded) and not event.reason:
             self._close(event.slot)
         if not isinstance(event, Encoded) or event.slot not in self._writers:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +16,8 @@ import soundfile
 from benchmarks.latency import planned_and_measured
 from realtime.cli import main
 from realtime.demo import CLIP
+from realtime.live import _Live
+from realtime.orders import Order
 
 
 @pytest.mark.slow
@@ -58,6 +63,24 @@ def test_the_file_driver_says_that_its_source_stays(capsys: pytest.CaptureFixtur
     live = ["live", "--driver", "file", "--seconds", "0.1", "--input", str(CLIP), "--a", "pcm", "--b", "off"]
     assert main([*live, "--set", "source=other.wav"]) == 0
     assert "Pass it with --input" in capsys.readouterr().out
+
+
+def test_a_session_that_is_begun_again_first_lets_go_of_what_it_had_open() -> None:
+    """A patch that plays as input is a process, and cards are played by one at a time."""
+    done: list[str] = []
+    session: Any = SimpleNamespace(osc=None, reopen=lambda changed: session, close=lambda: done.append("closed"))
+    engine: Any = SimpleNamespace(
+        timeline=SimpleNamespace(load=lambda field: 0),
+        settings=SimpleNamespace(rate=48_000),
+        values={"a.codec": "pcm", "b.codec": "off"},
+        close=lambda: None,
+    )
+    with contextlib.ExitStack() as at_end:
+        live = _Live(session, at_end)
+        live._engines.append(engine)
+        live._reopen = lambda *given: done.append("reopened")  # type: ignore[method-assign]
+        live._begin_again(Order("restart", ({},)))
+    assert done == ["closed", "reopened"]
 
 
 @pytest.mark.slow

@@ -5,26 +5,29 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.codec import Audio
+from models.codec import Audio, Frame
 from realtime.audiofile import AudioFileError, Writer
 from realtime.callback import HostSide
 from realtime.drivers.border import FEED_SAMPLES, Border, Memory
 from realtime.drivers.switch import Switch
 from realtime.lane import Lane
-from realtime.news import Change
+from realtime.news import Change, Encoded
 from realtime.orders import Order
-from realtime.service import Playing
 from realtime.sources import Sources, _Preparing, cut_loop
 from realtime.takes import Take
 from realtime.tape import TapeHeader, TapeWriter
+from realtime.taping import Taping
 from realtime.timeline import DRY, FADE, Field, Timeline
 from realtime.wholefile import FileError
 from tests.small_codec import noise, small_codec
@@ -140,9 +143,19 @@ class Given:
     """An engine and a driver as far as sources and takes know them."""
 
     def __init__(self, timeline: Timeline) -> None:
-        self.timeline, self.playing = timeline, list[Playing]()
-        self.values = {"source": "input", "a.lock": 0, "b.lock": 0}
+        self.timeline, self.playing = timeline, list[Any]()
+        self.values: dict[str, Any] = {"source": "input", "a.lock": 0, "b.lock": 0}
         self.fed: list[Path | None] = []
+        self.plan, self.settings = SimpleNamespace(latency=timeline[Field.LATENCY]), SimpleNamespace(rate=8000)
+
+    def unlisten(self, listener: object) -> None:
+        pass
+
+    def stream(self, groups: frozenset[str], asker: str) -> None:
+        pass
+
+    def set(self, name: str, value: int) -> None:
+        self.values[name] = value
 
     def feed(self, path: Path | None) -> None:
         if path and not path.exists():
@@ -195,6 +208,41 @@ def test_a_tape_that_nobody_waits_for_any_more_is_not_decoded_on(
     assert preparing._decoder.returncode == -signal.SIGKILL
     assert heard == [("fail", "the stream has ended")]
     preparing.thread.join()
+
+
+def test_of_captures_the_last_two_are_kept(timeline: Timeline, tmp_path: Path) -> None:
+    given = Given(timeline)
+    given.playing = [SimpleNamespace(slot=0, spec=SimpleNamespace(hop=80, sample_rate=8000))]
+    sources = Sources(given, given, tmp_path)  # type: ignore[arg-type]
+    loop = {"dry": np.zeros((2, 8000), np.float32)}
+    sources._capture = SimpleNamespace(poll=lambda: None, loop=lambda: loop, end=0)  # type: ignore[assignment]
+    for _ in range(4):
+        sources.capture(Order("capture", (0.25,)))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["capture-3.wav", "capture-4.wav"]
+    assert given.fed[-1] == tmp_path / "capture-4.wav"
+
+
+def test_a_tape_is_not_closed_while_a_frame_is_written(timeline: Timeline, tmp_path: Path) -> None:
+    """Frames come in whichever thread pumps the engine."""
+    writing, go, done = threading.Event(), threading.Event(), list[str]()
+
+    def write(frame: Frame) -> None:
+        writing.set()
+        go.wait(60)
+        done.append("written")
+
+    taping = Taping(Given(timeline), tmp_path)  # type: ignore[arg-type]
+    taping._slots = {0: SimpleNamespace(spec=small_codec().spec)}  # type: ignore[dict-item]
+    taping._writers = {0: SimpleNamespace(write=write, close=lambda: done.append("closed"))}  # type: ignore[dict-item]
+    threads = [threading.Thread(target=taping._hear, args=(Encoded(0, 0, 700, 1.0, 1.0),))]
+    threads[0].start()
+    assert writing.wait(60)
+    threads.append(threading.Thread(target=taping.finish))
+    threads[1].start()
+    go.set()
+    for thread in threads:
+        thread.join()
+    assert done == ["written", "closed"]
 
 
 def test_a_directory_whose_name_cannot_be_is_told_in_a_line(timeline: Timeline, tmp_path: Path) -> None:
