@@ -28,6 +28,7 @@ from models.network import CoDiCodecNetwork
 from models.official import from_official
 from models.placement import place
 from models.sliding import slid
+from models.tensors import checked
 
 FORMAT = "verdigris-codicodec-1"
 WEIGHTS = Path(__file__).parent / "weights"
@@ -119,19 +120,8 @@ def network_of(config: CoDiCodecConfig, state: Mapping[str, Tensor], what: str) 
     """A network with these weights; CodecError names the first tensor that is not as it should be."""
     with torch.device("meta"):
         wanted = CoDiCodecNetwork(config).state_dict()
-    if missing := sorted(set(wanted) - set(state)):
-        raise CodecError(f'{what} lacks tensor "{missing[0]}" ({len(missing)} missing). Convert or train it again.')
-    if unexpected := sorted(set(state) - set(wanted)):
-        raise CodecError(f'{what} has an unexpected tensor "{unexpected[0]}". It is of another model or version.')
-    for name, tensor in state.items():
-        if tensor.shape != wanted[name].shape:
-            raise CodecError(
-                f'{what}: tensor "{name}" has shape {list(tensor.shape)}, its config says {list(wanted[name].shape)}.'
-            )
-        if not tensor.is_floating_point() or not torch.isfinite(tensor).all():
-            raise CodecError(f'{what}: tensor "{name}" holds values that are not finite numbers. Fetch it again.')
     network = CoDiCodecNetwork(config)
-    network.load_state_dict({name: tensor.float() for name, tensor in state.items()})
+    network.load_state_dict(checked(state, wanted, what))
     return network
 
 

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from models.codec import CodecError
 from models.residual import Config, ResidualCodec, ResidualNetwork, from_json, to_json
+from models.tensors import checked
 
 FORMAT = "verdigris-residual-1"
 
@@ -60,17 +61,6 @@ def network_of(config: Config, state: Mapping[str, Tensor], what: str) -> Residu
     """A network with these weights; CodecError names the first tensor that is not as it should be."""
     with torch.device("meta"):
         wanted = ResidualNetwork(config).state_dict()
-    if missing := sorted(set(wanted) - set(state)):
-        raise CodecError(f'{what} lacks tensor "{missing[0]}" ({len(missing)} missing). Fetch or train it again.')
-    if unexpected := sorted(set(state) - set(wanted)):
-        raise CodecError(f'{what} has an unexpected tensor "{unexpected[0]}". It is of another model or version.')
-    for name, tensor in state.items():
-        if tensor.shape != wanted[name].shape:
-            raise CodecError(
-                f'{what}: tensor "{name}" has shape {list(tensor.shape)}, its config says {list(wanted[name].shape)}.'
-            )
-        if not tensor.is_floating_point() or not torch.isfinite(tensor).all():
-            raise CodecError(f'{what}: tensor "{name}" holds values that are not finite numbers. Fetch it again.')
     network = ResidualNetwork(config)
-    network.load_state_dict({name: tensor.float() for name, tensor in state.items()})
+    network.load_state_dict(checked(state, wanted, what))
     return network

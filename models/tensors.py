@@ -1,0 +1,26 @@
+"""Weights as they come from a file, looked at before a network gets them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from models.codec import CodecError
+
+
+def checked(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor], what: str) -> dict[str, Tensor]:
+    """These weights as float32; CodecError names the first that is not as in `wanted`, of which only shapes count."""
+    if missing := sorted(set(wanted) - set(state)):
+        raise CodecError(f'{what} lacks tensor "{missing[0]}" ({len(missing)} missing). Fetch or make it again.')
+    if unexpected := sorted(set(state) - set(wanted)):
+        raise CodecError(f'{what} has an unexpected tensor "{unexpected[0]}". It is of another model or version.')
+    for name, tensor in state.items():
+        if tensor.shape != wanted[name].shape:
+            raise CodecError(
+                f'{what}: tensor "{name}" has shape {list(tensor.shape)}, its config says {list(wanted[name].shape)}.'
+            )
+        if not tensor.is_floating_point() or not torch.isfinite(tensor).all():
+            raise CodecError(f'{what}: tensor "{name}" holds values that are not finite numbers. Fetch it again.')
+    return {name: tensor.float() for name, tensor in state.items()}
