@@ -240,6 +240,15 @@ def test_no_cards_and_no_sound_library_are_told_too(rig: Rig) -> None:
         assert (told.address, told.args[: len(answer[1])]) == answer
 
 
+def test_what_plays_is_told_when_somebody_asks_and_not_looked_up_before(rig: Rig) -> None:
+    looked: list[int] = []
+    rig.server.facts = lambda: looked.append(1) or {"driver": "clock"}  # type: ignore[func-returns-value]
+    rig.turn()
+    assert not looked
+    rig.ask("/verdigris/device")
+    assert looked
+
+
 def test_a_late_bundle_applies_at_once_and_is_told_so(rig: Rig) -> None:
     rig.play(60)
     rig.client.socket.send(encode_bundle(T0 + 5000 / RATE, encode("/verdigris/monitor/gain", -6.0)))

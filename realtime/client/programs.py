@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 LINE = 500  # bytes of what was said last
+JSON = "--json"
 
 
 @dataclass
@@ -18,6 +19,7 @@ class _Running:
     command: tuple[str, ...]
     process: subprocess.Popen[bytes]
     said: Any  # a file
+    complained: Any  # likewise; another one where what is said is JSON, which no warning is to break
 
 
 class Programs:
@@ -29,14 +31,15 @@ class Programs:
     def start(self, *command: str) -> int:
         """`verdigris` with this command, on its own: it outlives us, and its output needs no reader. Its pid."""
         said = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the process
+        complained = tempfile.TemporaryFile() if JSON in command else said  # noqa: SIM115
         process = subprocess.Popen(
             [sys.executable, "-m", "realtime.cli", *command],
             stdin=subprocess.DEVNULL,
             stdout=said,
-            stderr=subprocess.STDOUT,
+            stderr=complained,
             start_new_session=True,
         )
-        self._running.append(_Running(command, process, said))
+        self._running.append(_Running(command, process, said, complained))
         return process.pid
 
     def end(self, patience_s: float) -> None:
@@ -49,6 +52,7 @@ class Programs:
                 running.process.kill()
                 running.process.wait()
             running.said.close()
+            running.complained.close()
         self._running = []
 
     def is_running(self, command: str) -> bool:
@@ -63,10 +67,12 @@ class Programs:
 
 
 def _said(running: _Running) -> Any:
-    with running.said as file:
+    with running.said, running.complained:
+        is_json = running.process.returncode == 0 and JSON in running.command
+        file = running.said if is_json else running.complained
         file.seek(0)
         text = file.read().decode("utf-8", "replace")
-    if running.process.returncode == 0 and "--json" in running.command:
+    if is_json:
         return json.loads(text)
     lines = text.strip().splitlines()
     return lines[-1][-LINE:].removeprefix("verdigris: ") if lines else "it ended without a word"

@@ -7,7 +7,7 @@ while it does, is added.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from realtime.client.programs import Programs
@@ -30,13 +30,13 @@ class Listing:
         if client not in self._asked:
             self._asked.append(client)
 
-    def done(self, playing: Mapping[str, Any]) -> list[tuple[Client, list[dict[str, Any]] | str]]:
+    def done(self, playing: Callable[[], Mapping[str, Any]]) -> list[tuple[Client, list[dict[str, Any]] | str]]:
         """Who is to be told what, if the look is over: the cards, or why there are none. `playing`: driver's facts."""
         if not self._asked:
             return []
         for _, good, said in self._programs.ended():
             asked, self._asked = self._asked, []
-            return [(client, told(said, playing) if good else str(said)) for client in asked]
+            return [(client, told(said, playing()) if good else str(said)) for client in asked]
         return []
 
 

@@ -152,7 +152,7 @@ class OscServer:
                 self.tell(event.client, event.address, *event.args)
             self.control.hear(event)
             self.streams.hear(event, now)
-        for client, cards in self.listing.done(self.facts()):
+        for client, cards in self.listing.done(self.facts):
             self._tell_cards(client, cards)
         self._clients.expire(now)
         self.streams.tick(now)
