@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -12,11 +14,15 @@ from realtime.timeline import SLOTS, Field, Timeline
 class Capture:
     """Keeps the last `seconds`; call `poll` some 10 times a second, from one thread."""
 
-    def __init__(self, timeline: Timeline, seconds: float) -> None:
+    def __init__(self, timeline: Timeline, seconds: float, names: Sequence[str] = ("dry", *SLOTS)) -> None:
+        """Of slots that are not in use nothing is kept."""
         self._size = int(seconds * timeline[Field.RATE])
-        names = ["dry"] + [name for slot, name in enumerate(SLOTS) if timeline[Field.SLOTS] >> slot & 1]
+        unused = {name for slot, name in enumerate(SLOTS) if not timeline[Field.SLOTS] >> slot & 1}
+        names = [name for name in names if name not in unused]
         self._tails = {name: Tail(timeline, name) for name in names}
         self._kept = {name: np.zeros((timeline[Field.CHANNELS], self._size), np.float32) for name in names}
+        for kept in self._kept.values():
+            kept.fill(0.0)  # takes the memory now: what is taken as it plays looks like a leak
 
     def poll(self) -> None:
         """Take in what is new."""

@@ -33,7 +33,7 @@ class Sources:
     def __init__(self, engine: Engine, driver: Driver, place: Path) -> None:
         """`place` is for files of its own; whoever made it removes it."""
         self._engine, self._driver, self._place = engine, driver, place
-        self._capture = Capture(engine.timeline, LONGEST_S + 1)
+        self._capture = Capture(engine.timeline, LONGEST_S + 1, ["dry"])
         self._captures = 0
         self._preparing: _Preparing | None = None
 

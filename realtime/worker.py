@@ -15,6 +15,7 @@ from dataclasses import replace
 
 import numpy as np
 
+import realtime.atomic  # noqa: F401  # half a second that a stream must not wait for when another worker takes it over
 from models.codec import Audio
 from realtime.automation import Automation
 from realtime.lane import Lane, Outlet
