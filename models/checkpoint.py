@@ -85,6 +85,8 @@ def read(path: Path) -> CoDiCodecNetwork:
 def read_official(path: Path, config: CoDiCodecConfig | None = None) -> CoDiCodecNetwork:
     """A network from a file of the released layout; the sizes are the released ones unless given."""
     config = CoDiCodecConfig.official() if config is None else config
+    if not path.is_file():
+        raise CodecError(f'checkpoint "{path}" is not there. Pass the path of a released .pt file.')
     try:
         with torch.serialization.safe_globals(_NUMBERS):
             held = torch.load(path, map_location="cpu", weights_only=True)

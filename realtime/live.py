@@ -27,7 +27,7 @@ from realtime.signals import stop_event
 from realtime.sources import CAPTURE, INPUT
 from realtime.stage import Stage
 from realtime.timeline import Field, TimelineError
-from realtime.wholefile import FileError, WholeFile
+from realtime.wholefile import FileError, WholeFile, check_apart
 
 CANNOT_BEGIN = (CardError, CodecError, EffectError, EngineError, FileError, LatencyError, ParameterError, TimelineError)
 
@@ -44,6 +44,8 @@ def play(session: Session) -> dict[str, Any]:
             played = session.source.path if isinstance(session.source, Reader) else None
             at_end.enter_context(recording_directory(session.record, played))
         if session.report:
+            if isinstance(session.source, Reader):
+                check_apart(session.source.path, session.report)
             WholeFile(session.report).discard()  # to hear now if it cannot be written
         return _Live(session, at_end).run()
 

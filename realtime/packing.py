@@ -20,6 +20,7 @@ import numpy as np
 from models.codec import CodecError, Frame
 from models.load import code_tokens, decode_tokens
 from realtime.tape import HEADER_BYTES, TapeHeader, TapeReader, TapeWriter
+from realtime.wholefile import WholeFile, check_apart
 
 MAGIC = b"VDGPACK\n"
 _HEAD = struct.Struct(f"<8s32s{HEADER_BYTES}sIII")
@@ -27,7 +28,12 @@ _RUN = struct.Struct("<II")
 
 
 def pack(tape: Path, target: Path) -> tuple[int, int]:
-    """Write a packed tape; (bytes of the tape's tokens at their nominal size, bytes of them coded)."""
+    """Write a packed tape; (bytes of the tape's tokens at their nominal size, bytes of them coded).
+
+    CodecError if there is nothing to pack, FileError if `target` cannot be written or is the tape.
+    """
+    check_apart(tape, target)
+    data = _bytes(tape)
     reader = TapeReader(tape)
     header = reader.header
     if header.kind != "tokens":
@@ -41,15 +47,21 @@ def pack(tape: Path, target: Path) -> tuple[int, int]:
             runs.append([frame.index, 1])
     tokens = np.array([frame.tokens for frame in frames], np.int32).reshape(len(frames), header.tokens)
     coded = code_tokens(tokens, header.cardinality)
-    data = tape.read_bytes()[: HEADER_BYTES + len(frames) * header.record_bytes]
+    data = data[: HEADER_BYTES + len(frames) * header.record_bytes]
     head = _HEAD.pack(MAGIC, hashlib.sha256(data).digest(), data[:HEADER_BYTES], len(frames), len(runs), len(coded))
-    target.write_bytes(head + b"".join(_RUN.pack(*run) for run in runs) + coded)
+    file = WholeFile(target)
+    file.working.write_bytes(head + b"".join(_RUN.pack(*run) for run in runs) + coded)
+    file.commit()
     return math.ceil(tokens.size * math.log2(header.cardinality) / 8), len(coded)
 
 
 def unpack(packed: Path, target: Path) -> int:
-    """Write the tape again; its frames. CodecError, and no tape, if what comes out is not what was packed."""
-    data = packed.read_bytes()
+    """Write the tape again; its frames. CodecError, and no tape, if what comes out is not what was packed.
+
+    FileError if `target` cannot be written or is the packed tape.
+    """
+    check_apart(packed, target)
+    data = _bytes(packed)
     if len(data) < _HEAD.size or not data.startswith(MAGIC):
         raise CodecError(f'"{packed.name}" is no packed tape. Pass a file that verdigris pack wrote.')
     digest: bytes
@@ -72,12 +84,19 @@ def unpack(packed: Path, target: Path) -> int:
         tokens = decode_tokens(data[at:], count, header.tokens, header.cardinality)
     except ValueError as error:
         raise damaged from error
-    partial = target.with_name(target.name + ".partial")
-    with TapeWriter(partial, header) as writer:
+    file = WholeFile(target)
+    with TapeWriter(file.working, header) as writer:
         for index, row in zip(indices, tokens, strict=True):
             writer.write(Frame(index, row, None, 0.0))
-    if hashlib.sha256(partial.read_bytes()).digest() != digest:
-        partial.unlink()
+    if hashlib.sha256(file.working.read_bytes()).digest() != digest:
+        file.discard()
         raise damaged
-    partial.replace(target)
+    file.commit()
     return count
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise CodecError(f"{path}: no tape that can be read ({error.strerror}). Pass a recorded one.") from error

@@ -14,13 +14,15 @@ from realtime.audiofile import Writer
 from realtime.lane import Outlet
 from realtime.signals import not_lost
 from realtime.tape import TapeReader, codec_hash
+from realtime.wholefile import check_apart
 
 
 def play_tape(tape: Path, target: Path, codec: str, precision: str = "float32") -> dict[str, Any]:
     """Decode a tape with the seed, steps and context noise it was recorded with to a float32 WAV; what was done.
 
-    CodecError if it is no tape or of another codec. Frames that were lost are silence, and the decoder begins anew.
+    CodecError if it is no tape or of another codec, FileError if `target` is the tape. Frames that were lost are silence, and the decoder begins anew.
     """
+    check_apart(tape, target)
     try:
         reader = TapeReader(tape)
     except OSError as error:

@@ -25,7 +25,7 @@ from realtime.rack.rows import parse_control, rows
 from realtime.render_whole import render_whole
 from realtime.signals import not_lost
 from realtime.tape import TapeHeader, TapeWriter, codec_hash
-from realtime.wholefile import WholeFile, same_file
+from realtime.wholefile import WholeFile, check_apart
 
 OTHER_FORMATS = (".mp3", ".flac", ".ogg", ".opus", ".m4a", ".aac", ".aif", ".aiff")
 
@@ -35,8 +35,7 @@ def render(job: Job, progress: Callable[[float], None] = lambda done: None) -> d
 
     CodecError, AudioFileError or FileError if it cannot be, and then nothing is left of it.
     """
-    if same_file(job.source, job.target):
-        raise AudioFileError(f"{job.target}: the input itself. Pass another file for the output.")
+    check_apart(job.source, job.target, *([job.tape] if job.tape else []))
     if job.target.suffix.lower() in OTHER_FORMATS:
         raise AudioFileError(f"{job.target}: a WAV is what is written. Pass a name that ends in .wav.")
     if load_transcoder(job.codec) or job.mode == "parallel":

@@ -55,6 +55,16 @@ def same_file(one: Path, other: Path) -> bool:
         return False
 
 
+def check_apart(source: Path, *targets: Path) -> None:
+    """FileError if what is to be written would take the place of what is read, or two of them each other's."""
+    places = [os.path.realpath(target) for target in targets]
+    for number, target in enumerate(targets):
+        if same_file(source, target):
+            raise FileError(f"{target}: the input itself. Pass another file for the output.")
+        if places[number] in places[:number]:
+            raise FileError(f"{target}: named twice, to write two things to. Pass two files.")
+
+
 def reason(error: Exception) -> str:
     """Why, in the system's words, without the number and the path."""
     return (error.strerror if isinstance(error, OSError) else None) or str(error)

@@ -329,6 +329,42 @@ def test_the_input_is_never_written_over(desk: Desk) -> None:
     assert source.read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        ("play", "{}", "{}"),
+        ("pack", "{}", "{}"),
+        ("unpack", "{}", "{}"),
+        ("render", "{}", "out.wav", "--codec", "nano", "--tokens", "{}"),
+        (*SHORT, "--input", "{}", "--report", "{}"),
+    ],
+    ids=["play", "pack", "unpack", "tokens", "report"],
+)
+def test_nothing_is_written_over_what_it_is_made_from(desk: Desk, given: tuple[str, ...]) -> None:
+    source = desk.wav("input.wav")
+    before = source.read_bytes()
+    assert "the input itself. Pass another file" in desk.refused(*(part.format("input.wav") for part in given))
+    assert source.read_bytes() == before
+
+
+def test_a_sound_and_its_tape_are_two_files(desk: Desk) -> None:
+    says = desk.refused("render", desk.wav(), "out.wav", "--codec", "nano", "--tokens", "./out.wav")
+    assert "out.wav: named twice" in says
+
+
+@pytest.mark.parametrize("command", ["pack", "unpack"])
+def test_a_tape_to_pack_or_unpack_that_cannot_be_read_is_told(desk: Desk, command: str) -> None:
+    (desk.place / "directory").mkdir()
+    for path in ("missing.tape", "directory"):
+        assert f"{path}: no tape that can be read" in desk.refused(command, path, "out")
+
+
+def test_a_checkpoint_to_convert_that_is_not_there_is_said_to_be_so(desk: Desk) -> None:
+    (desk.place / "directory").mkdir()
+    for path in ("missing.pt", "directory"):
+        assert "is not there" in desk.refused("convert", path, "out.safetensors")
+
+
 def test_a_name_that_promises_another_format_is_refused(desk: Desk) -> None:
     assert "Pass a name that ends in .wav" in desk.refused("render", desk.wav(), "out.mp3")
 

@@ -39,7 +39,7 @@ class PlayerFile:
         try:
             self._stamp = self._look()
             names |= {"__name__": "effect", "__file__": str(self._path)}
-            exec(compile(self._path.read_text(encoding="utf-8"), str(self._path), "exec"), names)
+            exec(compile(self._path.read_bytes(), str(self._path), "exec"), names)
             check(names)
             self.names = names
         except (Exception, SystemExit):  # noqa: BLE001 - it is not our code
