@@ -20,7 +20,8 @@ from realtime.wholefile import check_apart
 def play_tape(tape: Path, target: Path, codec: str, precision: str = "float32") -> dict[str, Any]:
     """Decode a tape with the seed, steps and context noise it was recorded with to a float32 WAV; what was done.
 
-    CodecError if it is no tape or of another codec, FileError if `target` is the tape. Frames that were lost are silence, and the decoder begins anew.
+    CodecError if it is no tape or of another codec, FileError if `target` is the tape. Frames that were lost are
+    silence, and the decoder begins anew.
     """
     check_apart(tape, target)
     try:

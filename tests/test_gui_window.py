@@ -368,6 +368,14 @@ def test_the_window_remembers_its_state(window: Window, client: FakeClient, tmp_
     delete(other)
 
 
+@pytest.mark.parametrize("wrong", [5, 1e40, None, True, "text", [1], {"a": [1]}, ["1e9", 1e40], [2**70, 2**70]])
+def test_a_state_of_other_kinds_is_as_if_it_were_not_there(window: Window, tmp_path: Path, wrong: object):
+    names = ("geometry", "across", "left", "right", "drawer", "setup", "flags", "snapshots", "bindings", "shown")
+    Store(tmp_path).save(dict.fromkeys(names, wrong))
+    remember.restore(window, Store(tmp_path))
+    assert window.scope.shown == "a"
+
+
 def test_a_fader_is_learned_and_remembered_for_the_next_engine(window: Window, client: FakeClient, tmp_path: Path):
     play(window, client)
     window.slots.wants_to_learn.emit("a.steps")

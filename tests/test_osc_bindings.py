@@ -56,3 +56,16 @@ def test_an_address_is_unbound_by_binding_it_to_nothing(rig: Rig) -> None:
 @pytest.mark.parametrize("name", ["a.codec", "a.bend.bias", "nothing"])
 def test_what_no_fader_can_move_is_refused(rig: Rig, name: str) -> None:
     assert only(rig.ask("/verdigris/bind", "/x", name), "/verdigris/error")[0] == "/verdigris/bind"
+
+
+@pytest.mark.parametrize("address", ["/verdigris/quit", "/verdigris", "fader", ""])
+def test_what_is_ours_or_no_address_is_not_bound(rig: Rig, address: str) -> None:
+    error = only(rig.ask("/verdigris/bind", address, "gain"), "/verdigris/error")
+    assert error[1] == f'"{address}" cannot be bound'
+
+
+@pytest.mark.parametrize("given", [("/x", float("nan")), ("/x", float("inf")), ("/verdigris/nothing", 0.5)])
+def test_only_a_number_at_an_address_of_others_is_learned(rig: Rig, given: tuple[str, float]) -> None:
+    rig.ask("/verdigris/learn", "a.steps")
+    assert only(rig.ask(*given), "/verdigris/error")[0] == given[0]
+    assert only(rig.ask("/y", 0.0), "/verdigris/done") == ("learn", "/y")

@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from realtime.osc.addresses import ROOT
 from realtime.params import Parameter, ParameterError
 
 MOST = 256
@@ -30,10 +31,15 @@ class Bindings:
         self.learning = name
 
     def bind(self, address: str, name: str) -> None:
-        """From now on this address moves that parameter; "" unbinds it."""
+        """From now on this address moves that parameter; "" unbinds it.
+
+        ParameterError if it is ours or no address, or if no fader can move that parameter.
+        """
         if not name:
             self._bound.pop(address, None)
             return
+        if not _of_others(address):
+            raise ParameterError(f'"{address}" cannot be bound. Pass an address not ours, such as /fader/1.')
         self._row(name)
         if len(self._bound) >= MOST and address not in self._bound:
             raise ParameterError(f"{MOST} addresses are bound already. Unbind one: /verdigris/bind address.")
@@ -41,7 +47,7 @@ class Bindings:
 
     def takes(self, address: str, args: Sequence[Any]) -> bool:
         """Whether what is learned is now bound to this address."""
-        if not self.learning or not args or isinstance(args[0], str | bytes):
+        if not self.learning or not _of_others(address) or not args or not _is_number(args[0]):
             return False
         self.bind(address, self.learning)
         self.learning = ""
@@ -63,6 +69,14 @@ class Bindings:
                 f"parameter {name} cannot be moved by a fader. Pass one that is a number, a switch or a choice."
             )
         return row
+
+
+def _of_others(address: str) -> bool:
+    return address.startswith("/") and not f"{address}/".startswith(ROOT)
+
+
+def _is_number(given: Any) -> bool:
+    return isinstance(given, int | float) and math.isfinite(given)
 
 
 def _scaled(row: Parameter, part: float) -> Any:
