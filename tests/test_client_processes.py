@@ -261,3 +261,13 @@ def test_an_engine_that_is_killed_is_gone_within_a_second_and_another_one_is_tak
     assert time.monotonic() - killed < 1.0
     second = playing(client)
     assert client.session.pid == second
+
+
+def test_an_engine_that_still_loads_is_ended_too(client: Client) -> None:
+    client.start_engine("--driver", "clock", "--a", "pcm:compute=5", "--b", "off", "--osc", "0")
+    until(client, lambda: client.session is not None)
+    client.quit_engine()
+    got = until(client, lambda: client.session is None)
+    while not [event for event in got if event.kind in ("done", "fail")]:
+        got += client.poll()
+    assert [event.args for event in got if event.kind == "fail"] == [("engine", "stopped")]

@@ -135,8 +135,11 @@ class Client:
         self._programs.start(command, "--json")
 
     def quit_engine(self) -> None:
-        """End the session that is followed."""
-        self.send("/verdigris/quit")
+        """End the session that is followed; the one that was started here even while it loads."""
+        if self._connection:
+            self.send("/verdigris/quit")
+        else:  # it has no port yet
+            self._programs.interrupt("live")
 
     def end_engine(self, patience_s: float = 5.0) -> None:
         """End what was started here, and wait for that: politely, then by force. The one call that waits."""

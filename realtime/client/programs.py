@@ -42,6 +42,12 @@ class Programs:
         self._running.append(_Running(command, process, said, complained))
         return process.pid
 
+    def interrupt(self, command: str) -> None:
+        """Ask those that were started with this command to end."""
+        for running in self._running:
+            if running.command[0] == command:
+                running.process.terminate()
+
     def end(self, patience_s: float) -> None:
         """Wait so long for all of them to end, then kill those that do not."""
         deadline = time.monotonic() + patience_s
