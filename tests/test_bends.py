@@ -387,13 +387,13 @@ def test_a_bend_of_one_s_own_is_run_and_read_again_when_it_is_saved(tmp_path: Pa
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("def bend(:", "SyntaxError"),
-        ("x = 1", "no function bend"),
-        ("def bend(frame, state, params, rng):\n    return 1 / 0", "ZeroDivisionError"),
+        ("def bend(:", "mine.py: line 1: SyntaxError: "),
+        ("x = 1", "mine.py: it has no function bend(frame, state, params, rng)"),
+        ("def bend(frame, state, params, rng):\n    return 1 / 0", "line 2: ZeroDivisionError: division by zero"),
         ("def bend(frame, state, params, rng):\n    return None", "not a Frame"),
         ("def bend(frame, state, params, rng):\n    import dataclasses\n"
          "    return dataclasses.replace(frame, latent=frame.latent * float('nan'))", "not finite"),
-        ("raise SystemExit", "SystemExit"),
+        ("raise SystemExit", "mine.py: line 1: SystemExit"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_with_a_bend_of_one_s_own_is_said_once_and_passed_over(

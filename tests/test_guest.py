@@ -24,6 +24,7 @@ from realtime.rack.player_file import PlayerFile
 from realtime.rack.rack import Insert, Rack
 from realtime.timeline import Field, Timeline
 from realtime.worker import Worker
+from tests.conftest import ROOT
 from tests.lockstep import noise
 
 RATE = 48_000
@@ -119,16 +120,59 @@ def test_one_that_was_killed_begins_again_with_its_controls(script: Open) -> Non
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("def process(", "SyntaxError"),
-        ("raise RuntimeError('not today')", "RuntimeError: not today"),
-        ("LATENCY = 'much'\ndef process(b, p): return b", "LATENCY or CONTROLS cannot be read"),
-        ("CONTROLS = {'a/b': (0, 0, 1)}\ndef process(b, p): return b", "a name is no identifier"),
-        ("CONTROLS = {'x': 3}\ndef process(b, p): return b", "LATENCY or CONTROLS cannot be read"),
+        ("x = 1\ndef process(", "line 2: SyntaxError: '(' was never closed"),
+        ("import os\nraise RuntimeError('not today')", "line 2: RuntimeError: not today"),
+        ("import nonsense", "line 1: ModuleNotFoundError: No module named 'nonsense'"),
+        ("raise SystemExit", "line 1: SystemExit"),
+        ("x = 1", "it has no function process(block, params)"),
     ],
 )
-def test_one_that_cannot_begin_is_refused_with_the_reason(script: Open, text: str, says: str) -> None:
-    with pytest.raises(EffectError, match=says):
+def test_a_file_that_cannot_be_run_is_refused_with_its_line_and_what_one_that_plays_has(
+    script: Open, text: str, says: str
+) -> None:
+    with pytest.raises(EffectError) as caught:
         script(text)
+    said = str(caught.value)
+    assert said.partition("effect.py: ")[2].startswith(says)
+    assert said.endswith(". A file that plays has def process(block, params): float32 [channels, 64] in, as much out")
+    assert str(ROOT) not in said
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("LATENCY = 'much'", "LATENCY is 'much'. Write LATENCY = samples, a whole number from 0"),
+        ("LATENCY = -1", "LATENCY is -1. Write"),
+        ("LATENCY = 0.5", "LATENCY is 0.5. Write"),
+        ("LATENCY = float('nan')", "LATENCY is nan. Write"),
+        ("LATENCY = 10**12", "LATENCY is 1000000000000. Write"),
+        ("CONTROLS = 5", 'CONTROLS is 5. Write CONTROLS = {"name": (default, low, high)}'),
+        ("CONTROLS = {'a/b': (0, 0, 1)}", "CONTROLS has 'a/b': (0, 0, 1). Write"),
+        ("CONTROLS = {'x': 3}", "CONTROLS has 'x': 3. Write"),
+        ("CONTROLS = {'x': (2, 0, 1)}", "CONTROLS has 'x': (2, 0, 1). Write"),
+        ("CONTROLS = {'x': (0, 0, float('inf'))}", "CONTROLS has 'x': (0, 0, inf). Write"),
+    ],
+)
+def test_one_that_says_of_itself_what_cannot_be_is_refused_with_what_can(script: Open, line: str, says: str) -> None:
+    with pytest.raises(EffectError) as caught:
+        script(f"{line}\ndef process(b, p): return b")
+    assert str(caught.value).partition("effect.py: ")[2].startswith(says)
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("block[:, :3]", "gave float32 [2, 3], not float32 [2, 64]"),
+        ("block * 1j", "gave complex64 [2, 64], not float32 [2, 64]"),
+        ("'loud'", "gave str, not float32 [2, 64]"),
+        ("None", "gave NoneType, not float32 [2, 64]"),
+    ],
+)
+def test_what_is_not_as_much_sound_as_it_got_is_named(script: Open, line: str, says: str) -> None:
+    guest = script(f"def process(block, params): return {line}")
+    with pytest.raises(EffectError) as caught:
+        guest.process(sound(1))
+    assert str(caught.value) == says
 
 
 def test_a_mistake_in_the_players_file_is_said_once_and_passed_over(script: Open) -> None:
@@ -139,8 +183,8 @@ def test_a_mistake_in_the_players_file_is_said_once_and_passed_over(script: Open
     rack_free = sound(1) * 0
     assert guest.process(rack_free) is None
     (said,) = guest.remarks()
-    assert "IndexError" in said
-    assert said.endswith("passed over until it is saved again")
+    assert said.startswith("line 3: IndexError: ")
+    assert said.endswith("; passed over until it is saved again")
     assert guest.process(rack_free) is None
     assert guest.remarks() == []
 

@@ -5,7 +5,6 @@ The file runs in the worker with everything the worker may do; therefore it is n
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import numpy as np
 
 from models.codec import CodecSpec, Frame
 from realtime.bends.state import Params, State
+from realtime.mistakes import mistake
 
 LOOK_EVERY = 4  # frames
 
@@ -34,8 +34,8 @@ class UserBend:
         numbers = {name: params[name] for name in ("x", "y", "z")}
         try:
             return checked(self._function(frame, state, numbers, rng), frame, state.stream.spec)
-        except (Exception, SystemExit):  # noqa: BLE001 - it is not our code
-            self._fail(_last_line())
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - it is not our code
+            self._fail(mistake(error, self._path))
             return frame
 
     def _look(self, path: str, state: State) -> None:
@@ -59,8 +59,8 @@ class UserBend:
             if self._path != path or self._function is not None:
                 self._path, self._stamp = path, (0, 0)
                 self._fail(f"cannot be read ({error.strerror})")
-        except (Exception, SystemExit):  # noqa: BLE001 - it is not our code
-            self._fail(_last_line())
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - it is not our code
+            self._fail(mistake(error, self._path))
 
     def _fail(self, why: str) -> None:
         self._function = None
@@ -81,10 +81,3 @@ def checked(made: object, given: Frame, spec: CodecSpec) -> Frame:
         if not np.abs(made.latent).max() <= 1.0:  # False for NaN
             raise ValueError("the latent is not finite, or leaves -1 ... 1")
     return made
-
-
-def _last_line() -> str:
-    """Of the exception in hand: what and where."""
-    lines = traceback.format_exc(limit=-1).strip().splitlines()
-    where = next((line.strip() for line in lines if line.strip().startswith("File")), "")
-    return f"{lines[-1]} ({where})" if where else lines[-1]

@@ -37,7 +37,7 @@ class Patch:
         self._signals: dict[str, pyo.SigTo] = {}
         self._boot()
         self._run()
-        self.latency = int((self._file.names or {}).get("LATENCY", 0))
+        self.latency = self._file.latency
 
     def process(self, block: Audio) -> Audio | None:
         if self._file.changed():

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import reprlib
 import time
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from realtime.mistakes import mistake
+from realtime.rack.effect import EffectError
+
 LOOK_S = 0.25
+MOST_LATENCY = 2**20  # samples, as much as the parameter `latency` can reserve
 
 
 class PlayerFile:
@@ -42,18 +46,30 @@ class PlayerFile:
             exec(compile(self._path.read_bytes(), str(self._path), "exec"), names)
             check(names)
             self.names = names
-        except (Exception, SystemExit):  # noqa: BLE001 - it is not our code
-            self.fail()
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - it is not our code
+            self.fail(error)
 
-    def fail(self) -> None:
-        """Pass it over for the exception in hand."""
+    def fail(self, error: BaseException) -> None:
+        """Pass it over for what it brought up."""
         self.names = None
-        lines = traceback.format_exc(limit=-1).strip().splitlines()
-        where = next((line.strip() for line in lines if line.strip().startswith("File")), "")
-        said = (f"{lines[-1]} ({where})" if where else lines[-1]) + "; passed over until it is saved again"
+        said = mistake(error, str(self._path)) + "; passed over until it is saved again"
         if (said, self._stamp) != self._said:  # once for each version of the file
             self._said = said, self._stamp
             self._remarks.append(said)
+
+    @property
+    def latency(self) -> int:
+        """Samples that it says it is late; EffectError if it cannot be so."""
+        given = (self.names or {}).get("LATENCY", 0)
+        try:
+            samples = int(given)
+        except (TypeError, ValueError, OverflowError):
+            samples = -1
+        if samples != given or not 0 <= samples <= MOST_LATENCY:
+            raise EffectError(
+                f"LATENCY is {reprlib.repr(given)}. Write LATENCY = samples, a whole number from 0 to {MOST_LATENCY}"
+            )
+        return samples
 
     def remarks(self) -> list[str]:
         said, self._remarks = self._remarks, []

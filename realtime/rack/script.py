@@ -6,11 +6,18 @@ makes it late; CONTROLS, {name: (default, low, high)}, which come as `params`. B
 
 from __future__ import annotations
 
+import math
+import reprlib
 from typing import Any
+
+import numpy as np
 
 from models.codec import Audio
 from realtime.rack.effect import Control, EffectError
 from realtime.rack.player_file import PlayerFile
+
+VALID = "A file that plays has def process(block, params): float32 [channels, 64] in, as much out"
+VALID_CONTROLS = 'Write CONTROLS = {"name": (default, low, high)}, low <= default <= high, each name an identifier'
 
 
 class Script:
@@ -22,21 +29,9 @@ class Script:
         self.reset()
         names = self._file.names
         if names is None:
-            raise EffectError(self._file.remarks()[-1].partition(";")[0])
-        try:
-            self.latency = int(names.get("LATENCY", 0))
-            given = dict(names.get("CONTROLS", {}))
-            self.controls = tuple(
-                Control(name, float, float(default), float(low), float(high))
-                for name, (default, low, high) in given.items()
-            )
-            if not all(control.name.isidentifier() for control in self.controls):
-                raise ValueError("a name is no identifier")
-        except (TypeError, ValueError) as error:
-            raise EffectError(
-                f"LATENCY or CONTROLS cannot be read ({error}). Write LATENCY = samples, CONTROLS = "
-                "{name: (default, low, high)}"
-            ) from None
+            raise EffectError(f"{self._file.remarks()[-1].partition(';')[0]}. {VALID}")
+        self.latency = self._file.latency
+        self.controls = _controls(names.get("CONTROLS", {}))
         self._params = {control.name: control.default for control in self.controls}
 
     def process(self, block: Audio) -> Audio | None:
@@ -45,11 +40,15 @@ class Script:
         if self._file.names is None:
             return None
         try:
-            made: Audio = self._file.names["process"](block, dict(self._params))
-            return made
-        except (Exception, SystemExit):  # noqa: BLE001 - it is not our code
-            self._file.fail()
+            given = self._file.names["process"](block, dict(self._params))
+            made = np.asarray(given)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - it is not our code
+            self._file.fail(error)
             return None
+        if made.shape != block.shape or made.dtype.kind not in "fiu":
+            what = f"{made.dtype} {list(made.shape)}" if isinstance(given, np.ndarray) else type(given).__name__
+            raise EffectError(f"gave {what}, not float32 {list(block.shape)}")
+        return made.astype(np.float32, copy=False)
 
     def set(self, name: str, value: float) -> None:
         self._params[name] = value
@@ -66,4 +65,20 @@ class Script:
 
 def _check(names: dict[str, Any]) -> None:
     if not callable(names.get("process")):
-        raise TypeError("it has no function process(block, params)")
+        raise EffectError("it has no function process(block, params)")
+
+
+def _controls(given: Any) -> tuple[Control, ...]:
+    if not isinstance(given, dict):
+        raise EffectError(f"CONTROLS is {reprlib.repr(given)}. {VALID_CONTROLS}")
+    return tuple(_control(name, row) for name, row in given.items())
+
+
+def _control(name: Any, row: Any) -> Control:
+    try:
+        default, low, high = map(float, row)
+    except (TypeError, ValueError):
+        default = low = high = math.nan
+    if not (str(name).isidentifier() and -math.inf < low <= default <= high < math.inf):  # False for NaN
+        raise EffectError(f"CONTROLS has {name!r}: {reprlib.repr(row)}. {VALID_CONTROLS}")
+    return Control(str(name), float, default, low, high)
