@@ -119,6 +119,13 @@ def has_display() -> bool:
     return sys.platform in ("darwin", "win32") or any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY")))
 
 
+def _named(text: str) -> Path:
+    """A path that is not empty: that would be this directory."""
+    if not text:
+        raise argparse.ArgumentTypeError("no name. Pass one, or . for this directory")
+    return Path(text)
+
+
 class Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         print(f"verdigris {importlib.metadata.version('verdigris')}")
@@ -155,7 +162,7 @@ def build_parser() -> Parser:
         help=f"samples handed over at once, or random (1 to 1024, for tests) {_default('block')}",
     )
     live.add_argument("--seconds", metavar="N", help="stop after so many seconds")
-    live.add_argument("--record", type=Path, metavar="DIR", help="write input, a, b and monitor as WAV there")
+    live.add_argument("--record", type=_named, metavar="DIR", help="write input, a, b and monitor as WAV there")
     live.add_argument("--report", type=Path, metavar="FILE", help="write a JSON report at the end")
     live.add_argument("--adapt", action="store_const", const="on", help=PARAMETERS["adapt"].help)
     live.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="set any parameter")

@@ -34,6 +34,7 @@ from realtime.plugin.places import InstallError, examine, install
 from realtime.rack import flags, listing
 from realtime.rack.patch_source import PatchSource, is_patch
 from realtime.rack.rows import is_control
+from realtime.recorder import check_directory
 from realtime.render import render
 from realtime.service import Request, describe, open_lanes, tune_lanes, warm_up
 from realtime.session import Session
@@ -104,6 +105,8 @@ def open_session(arguments: argparse.Namespace, schedule: Sequence[tuple[float, 
     for name, value in values.items():
         if name.endswith(".bend.file") and value and not Path(value).is_file():
             raise ParameterError(f"{name} {value}: no such file. Pass a Python file that has a function bend.")
+    if values.get("record") or "record.directory" in values:
+        check_directory(values.get("record.directory", PARAMETERS["record.directory"].default))
     if values.get("monitor") == "b" and not b:
         raise ParameterError("monitor b: slot B is off. Pass --b CODEC, or --monitor dry, a or delta.")
     patch = is_patch(arguments.input)

@@ -38,8 +38,8 @@ def recording_directory(directory: Path, source: Path | None) -> Iterator[None]:
                 check_replaceable(directory / name)
         except (OSError, ValueError) as error:
             raise FileError(
-                f"{directory}: cannot be recorded to ({reason(error)}). Start verdigris where you may write, or pass "
-                "--record another directory."
+                f"{directory}: cannot be recorded to ({reason(error)}). Pass another directory, or start "
+                "verdigris where you may write."
             ) from error
         for name in FILES.values():
             if source and same_file(source, directory / name):
@@ -47,8 +47,16 @@ def recording_directory(directory: Path, source: Path | None) -> Iterator[None]:
         yield
     finally:
         for place in made:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, ValueError):
                 place.rmdir()
+
+
+def check_directory(directory: str) -> None:
+    """FileError if nothing can be recorded there, or by that name; nothing of it is left there."""
+    if not directory:
+        raise FileError("a directory without a name cannot be recorded to. Pass its name, or . for this one.")
+    with recording_directory(Path(directory), None):
+        pass
 
 
 class Recorder:

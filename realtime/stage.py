@@ -20,7 +20,7 @@ from realtime.rack.patch_source import PatchSource
 from realtime.report import make_report, write_report
 from realtime.session import Session
 from realtime.sources import INPUT, Sources
-from realtime.takes import Take
+from realtime.takes import Take, Takes
 from realtime.timeline import Field
 from realtime.wholefile import FileError
 
@@ -37,11 +37,10 @@ class Stage:
         self.again: Order | None = None  # of the restart that ended it
         self._orders = orders
         self._quit = False
-        self._take: Take | None = None
-        self._ending: list[tuple[Take, Order]] = []  # takes that go on for L
+        self._takes = Takes(engine)
         self._do: dict[str, Callable[[Order], None]] = {
-            "record": self._record,
-            "record.directory": self._keep,
+            "record": self._takes.record,
+            "record.directory": self._takes.keep,
             "source": self._feed,
             "capture": lambda order: self._sources.capture(order),
             "restart": self._restart,
@@ -67,10 +66,8 @@ class Stage:
             if session.card:
                 view.say(str(session.card.found))
             serve(view)
-            if session.record:
-                self._begin_take(session.record)
-            first = self._take
-            self._driver = session.open_driver(engine, self._poll_takes)
+            first = self._takes.begin(session.record, Order("record")) if session.record else None
+            self._driver = session.open_driver(engine, self._takes.poll)
             self._sources = Sources(engine, self._driver, self._place)
             at_end.callback(self._sources.close)
             self._obey()  # what was asked for at the start is from the first sample on
@@ -79,14 +76,14 @@ class Stage:
                 self._driver.start()
                 announce()
             except BaseException:
-                self._finish_takes(0)
+                self._takes.finish(0)
                 raise
             try:
                 self._watch(view, load, stopping)
             finally:  # also when the terminal is gone
                 self._driver.stop()
                 engine.stop()
-                self._finish_takes(self._driver.taken)
+                self._takes.finish(self._driver.taken)
                 report = self._report(load, first)
         if self._driver.error:
             raise self._driver.error
@@ -113,7 +110,7 @@ class Stage:
             if not session.settings.offline:  # there the driver's own thread does it, and there is nobody to hear it
                 match.poll()
                 self._sources.poll()
-                for message in self._poll_takes(driver.taken):
+                for message in self._takes.poll(driver.taken):
                     view.say(message)
             view.update()
             driver.join(POLL_S)
@@ -142,10 +139,6 @@ class Stage:
             except FileError as error:
                 order.fail(error)
 
-    def _keep(self, order: Order) -> None:
-        self.engine.values[order.what] = order.args[0]
-        order.done(order.args[0])
-
     def _feed(self, order: Order) -> None:
         if self.session.settings.offline and order.args[0] != INPUT:
             raise FileError("the file driver plays one source from end to end. Pass it with --input.")
@@ -160,46 +153,3 @@ class Stage:
     def _end(self, order: Order) -> None:
         self._quit = True
         order.done()
-
-    def _record(self, order: Order) -> None:
-        if order.args[0] and not self._take:
-            self._begin_take(Path(self.engine.values["record.directory"]))
-        elif not order.args[0] and self._take:
-            self._take.end(self.engine.timeline.load(Field.DRY_END))
-            self._ending.append((self._take, order))
-            self._take, self.engine.values["record"] = None, False
-            return
-        order.done(self._take.directory.absolute() if self._take else "")
-
-    def _begin_take(self, directory: Path) -> None:
-        self._take = Take(self.engine, directory, self.engine.timeline.load(Field.DRY_END))
-        self.engine.values |= {"record": True, "record.directory": str(directory)}
-
-    def _poll_takes(self, taken: int) -> list[str]:
-        """Write what is new; what to say of it."""
-        said = []
-        for take in [self._take] if self._take else []:
-            failed_before = take.error
-            take.poll(taken)
-            if take.error and not failed_before:
-                said.append(f"recording stopped: {take.error}")
-        for take, order in list(self._ending):
-            take.poll(taken)
-            if take.over:
-                self._ending.remove((take, order))
-                self._finish_take(take, order, taken)
-        return said
-
-    def _finish_takes(self, taken: int) -> None:
-        """The stream is over: what is there of them is all."""
-        if self._take:
-            self._ending.append((self._take, Order("record")))
-        for take, order in self._ending:
-            self._finish_take(take, order, taken)
-
-    def _finish_take(self, take: Take, order: Order, taken: int) -> None:
-        take.finish(taken)
-        if take.error:
-            order.fail(take.error)
-        else:
-            order.done(take.directory.absolute())

@@ -222,6 +222,9 @@ OPTIONS = [
     (("--set", "volume=1"), "parameter volume is unknown. There are monitor, gain"),
     (("--set", "gain=nan"), 'gain "nan" is not allowed. Pass a number from -60 to 12 dB.'),
     (("--set", "a.codec=nope"), 'codec "nope" is unknown'),
+    (("--set", "record.directory="), "a directory without a name cannot be recorded to"),
+    (("--set", "record.directory=/proc/x"), "/proc/x: cannot be recorded to"),
+    (("--set", "record.directory=/proc/x", "--set", "record=on"), "/proc/x: cannot be recorded to"),
 ]
 
 
@@ -273,6 +276,7 @@ def test_other_commands_say_what_they_cannot_do(desk: Desk, arguments: tuple[str
         ("doctor", "extra"),
         ("live", "--driver", "nope"),
         ("live", "--seconds"),
+        ("live", "--record", ""),
         ("bench", "nope"),
         ("bench", "render", "--minutes", "-1"),
         ("bench", "latency", "--seconds", "nan"),

@@ -25,11 +25,9 @@ from realtime.lane import Lane
 from realtime.news import Change, Encoded
 from realtime.orders import Order
 from realtime.sources import Sources, _Preparing, cut_loop
-from realtime.takes import Take
 from realtime.tape import TapeHeader, TapeWriter
 from realtime.taping import Taping
 from realtime.timeline import DRY, FADE, Field, Timeline
-from realtime.wholefile import FileError
 from tests.small_codec import noise, small_codec
 from tests.test_border import at_full_level, call
 
@@ -243,8 +241,3 @@ def test_a_tape_is_not_closed_while_a_frame_is_written(timeline: Timeline, tmp_p
     for thread in threads:
         thread.join()
     assert done == ["written", "closed"]
-
-
-def test_a_directory_whose_name_cannot_be_is_told_in_a_line(timeline: Timeline, tmp_path: Path) -> None:
-    with pytest.raises(FileError, match=r"cannot be recorded to .*Pass a directory you may write to"):
-        Take(Given(timeline), tmp_path / ("x" * 300))  # type: ignore[arg-type]
