@@ -1,14 +1,12 @@
 """Weights of CoDiCodec networks: our safetensors files, the released file, and codecs by name.
 
 Ours is a safetensors file of tensors under this network's names, with the config as JSON in its metadata. The released
-`codicodec.pt` is a pickle: it is read with torch's weights-only reader, which builds tensors and numbers and runs
-nothing. Every tensor is checked before a network is made of it.
+`codicodec.pt` is a pickle, of which nothing is run. Every tensor is checked before a network is made of it.
 """
 
 from __future__ import annotations
 
 import json
-import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +24,7 @@ from models.config import CoDiCodecConfig
 from models.hub import find_official
 from models.network import CoDiCodecNetwork
 from models.official import from_official
+from models.pickled import unpickled
 from models.placement import place
 from models.sliding import slid
 from models.tensors import checked
@@ -66,7 +65,7 @@ def load_codec(name: str, precision: str | None = None, device: str | None = Non
         network = read(Path(name))
     else:
         raise CodecError(
-            f'codec "{name}" is unknown; give one of {NAMES}, or the path of a .safetensors or .pt checkpoint.'
+            f'codec "{name}" is unknown ({", ".join(NAMES)}, or a file .safetensors or .pt). Pass one of these.'
         )
     codec = CoDiCodec(network, place(network, device, precision))
     return slid(codec, slide) if slides else codec
@@ -87,19 +86,13 @@ def read_official(path: Path, config: CoDiCodecConfig | None = None) -> CoDiCode
     config = CoDiCodecConfig.official() if config is None else config
     if not path.is_file():
         raise CodecError(f'checkpoint "{path}" is not there. Pass the path of a released .pt file.')
-    try:
-        with torch.serialization.safe_globals(_NUMBERS):
-            held = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise CodecError(
-            f'checkpoint "{path.name}" holds more than weights and was refused; nothing in it was run. '
-            f"{_first_sentence(error)}"
-        ) from error
-    except Exception as error:
-        raise CodecError(f'checkpoint "{path.name}" is truncated or damaged. Fetch it again.') from error
+    held = unpickled(path, _NUMBERS)
     state = held.get("gen_state_dict") if isinstance(held, Mapping) else None
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise CodecError(f'checkpoint "{path.name}" has no tensors under "gen_state_dict": not a CoDiCodec file.')
+        raise CodecError(
+            f'checkpoint "{path.name}" has no tensors under "gen_state_dict": it is not a file of CoDiCodec. '
+            "Pass the released one."
+        )
     with torch.device("meta"):
         wanted = CoDiCodecNetwork(config).state_dict()
     return network_of(config, from_official(state, wanted, config), f'checkpoint "{path.name}"')
@@ -155,8 +148,3 @@ def _first_cut_tensor(path: Path) -> str | None:
             return None
     cut = [(end, name) for name, end in ends.items() if end > path.stat().st_size]
     return min(cut)[1] if cut else None
-
-
-def _first_sentence(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if "GLOBAL" in line or "nsupported" in line]
-    return lines[0] if lines else "Convert it where it was made."

@@ -54,7 +54,8 @@ class CoDiCodec:
         if slide is not None:
             if slide not in slides(config):
                 raise CodecError(
-                    f"slide={slide} not possible with {config.name}; give one of {slides(config)}, or auto."
+                    f"slide={slide} is not possible with {config.name}. "
+                    f"Pass a number of columns ({', '.join(map(str, slides(config)))}) or auto."
                 )
             self.spec = replace(self.spec, name=f"{config.name}:slide={slide}", hop=slide * config.stft_hop)
             self.config_hash = hashlib.sha256(self.config_hash + slide.to_bytes(4, "little")).digest()
@@ -116,7 +117,7 @@ class CoDiCodec:
         """
         self._takes_whole_files()
         if mode not in DEFAULT_STEPS:
-            raise CodecError(f'mode "{mode}" not known; give one of {tuple(DEFAULT_STEPS)}.')
+            raise CodecError(f'mode "{mode}" is not known. Pass one of {", ".join(DEFAULT_STEPS)}.')
         steps = DEFAULT_STEPS[mode] if steps is None else steps
         if steps < 1:
             raise CodecError(f"steps {steps} not possible; give 1 or more.")

@@ -4,24 +4,23 @@
     weights_44khz_8kbps_….pth                 {"state_dict": tensors, "metadata": sizes}
     model.safetensors of the Hub              EnCodec's and DAC's, in the layout of Hugging Face's transformers
 
-Pickles are read with torch's weights-only reader, which builds tensors and numbers and runs nothing. Convolutions come
-as directions and lengths (weight norm): they are multiplied out. What inference never reads is left out.
+Nothing in a pickle is run. Convolutions come as directions and lengths (weight norm): they are multiplied out. What
+inference never reads is left out.
 """
 
 from __future__ import annotations
 
-import pickle
 import re
 from collections.abc import Mapping
 from pathlib import Path
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
 from models.codec import CodecError
 from models.dac import dac_44khz
+from models.pickled import unpickled
 from models.residual import Config, ResidualNetwork
 from models.residual_file import network_of
 from models.seanet import encodec_24khz, encodec_48khz
@@ -57,7 +56,7 @@ def read_official(path: Path, family: str) -> ResidualNetwork:
     state = _multiplied_out(_tensors(path, what))
     books = sum(bool(re.search(r"^quantizer\..*(?:\.embed|\.codebook\.weight)$", name)) for name in state)
     if not books:
-        raise CodecError(f"{what} has no codebooks: it is not a file of EnCodec or DAC.")
+        raise CodecError(f"{what} has no codebooks: it is not a file of EnCodec or DAC. Pass a released one.")
     return network_of(sizes_of(family, books), renamed(state, _DAC if family == "dac" else _ENCODEC), what)
 
 
@@ -121,16 +120,10 @@ def _multiplied_out(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def _tensors(path: Path, what: str) -> dict[str, Tensor]:
     try:
-        held = load_file(path) if path.suffix == ".safetensors" else _unpickled(path)
-    except pickle.UnpicklingError as error:
-        raise CodecError(f"{what} holds more than weights and was refused; nothing in it was run.") from error
-    except (SafetensorError, OSError, RuntimeError, EOFError, ValueError) as error:
+        held = load_file(path) if path.suffix == ".safetensors" else unpickled(path)
+    except (SafetensorError, OSError) as error:
         raise CodecError(f"{what} is truncated or damaged. Fetch it again.") from error
     held = held.get("best_state", held.get("state_dict", held)) if isinstance(held, Mapping) else held
     if not isinstance(held, Mapping) or not all(isinstance(value, Tensor) for value in held.values()):
-        raise CodecError(f"{what} has no tensors by name: it is not a file of EnCodec or DAC.")
+        raise CodecError(f"{what} has no tensors by name: it is not a file of EnCodec or DAC. Pass a released one.")
     return dict(held)
-
-
-def _unpickled(path: Path) -> object:
-    return torch.load(path, map_location="cpu", weights_only=True)

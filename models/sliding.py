@@ -23,7 +23,8 @@ def slid(codec: CoDiCodec, given: str) -> CoDiCodec:
     """
     if given != "auto":
         if not given.isdecimal():
-            raise CodecError(f"slide={given} not possible; give a number of columns, {slides(codec.config)}, or auto.")
+            columns = ", ".join(map(str, slides(codec.config)))
+            raise CodecError(f"slide={given} is not possible. Pass a number of columns ({columns}) or auto.")
         return CoDiCodec(codec.network, codec.reason, int(given))
     codec.tune()
     worst = worst_frame(codec)

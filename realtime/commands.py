@@ -326,9 +326,12 @@ def _flags(arguments: argparse.Namespace, *names: str) -> dict[str, Any]:
 
 def _control(text: str) -> tuple[str, str]:
     """An effect's control and its value, as they stand in --set."""
-    name, value = parse_assignment(text)
-    if not is_control(name):
-        raise ParameterError(f"--set {text}: rendering has effects' controls to set. Pass such as --set a.post.1.db=6.")
+    name, equals, value = text.partition("=")
+    if not (equals and is_control(name)):
+        raise ParameterError(
+            f"--set {text} is no NAME=VALUE of an effect's control; render has no others to set. "
+            "Pass such as --set a.post.1.db=6, and --steps or --seed for the codec's."
+        )
     return name, value
 
 

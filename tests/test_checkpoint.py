@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import os
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from safetensors.torch import load_file, save_file
 from models import checkpoint, hub
 from models.checkpoint import FORMAT, load_codec, read, read_official, save
 from models.codec import CodecError
+from models.load import load
 from models.network import CoDiCodecNetwork
 from models.official import to_official
 from tests.small_codec import CONFIGS, small_codec
@@ -173,6 +175,22 @@ def test_a_pickle_with_a_payload_is_refused_and_not_run(tmp_path: Path) -> None:
     )
     refused(tmp_path / "x.pt", "nothing in it was run", small_official)
     assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("name", ["x.pt", "x.th"])
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (pickle.dumps({"gen_state_dict": {}}, protocol=4), "is no file of weights that torch saved and was refused"),
+        (pickle.dumps({"gen_state_dict": print}, protocol=2), r"holds more than weights \(\S*print\) and was refused"),
+        (b"hello" * 100, "truncated or damaged"),
+    ],
+    ids=["a pickle of another's", "code", "text"],
+)
+def test_what_torch_did_not_save_is_refused_with_what_to_do(tmp_path: Path, name: str, data: bytes, says: str) -> None:
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(CodecError, match=rf'checkpoint "{name}" .*{says}.*\. (Pass|Fetch) .*\.$'):
+        load(str(tmp_path / name))
 
 
 @pytest.mark.parametrize("part", [0.0, 0.2, 0.9])
