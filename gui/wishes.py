@@ -102,7 +102,7 @@ class Wishes:
     def begin(self, wanted: Mapping[str, str]) -> None:
         """A stream with these parameters: in the engine that runs, if it can be had there, else in another one."""
         self.flags = [part for name, value in wanted.items() for part in (FLAGS[name], value)]
-        if self.client.state == PLAYING and "input" not in wanted:
+        if self.client.state == PLAYING and wanted and "input" not in wanted:
             self._say("beginning again …")
             self.client.send("/verdigris/restart", *(part for pair in wanted.items() for part in pair))
         else:

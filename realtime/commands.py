@@ -24,6 +24,7 @@ from realtime.inserts import Options, serve
 from realtime.job import Job
 from realtime.latency import plan
 from realtime.live import CANNOT_BEGIN, play
+from realtime.mix import uses_b
 from realtime.osc.doc import document
 from realtime.osc.server import PORT
 from realtime.packing import pack, unpack
@@ -107,8 +108,9 @@ def open_session(arguments: argparse.Namespace, schedule: Sequence[tuple[float, 
             raise ParameterError(f"{name} {value}: no such file. Pass a Python file that has a function bend.")
     if values.get("record") or "record.directory" in values:
         check_directory(values.get("record.directory", PARAMETERS["record.directory"].default))
-    if values.get("monitor") == "b" and not b:
-        raise ParameterError("monitor b: slot B is off. Pass --b CODEC, or --monitor dry, a or delta.")
+    monitor = values.get("monitor", PARAMETERS["monitor"].default)
+    if uses_b(monitor) and not b:
+        raise ParameterError(f"monitor {monitor}: slot B is off. Pass --b CODEC, or --monitor dry, a or delta.")
     patch = is_patch(arguments.input)
     if (arguments.input is None or patch) and seconds is None and arguments.driver == "file":
         raise ParameterError("--driver file without a file never ends. Pass --seconds N or --input FILE.")

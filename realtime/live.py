@@ -108,7 +108,7 @@ class _Live:
         before, reopen = self._engines[-1], self._session.reopen
         self._session.close()  # what it had open is not waited for until the end: a patch is a process
         self._played_s += before.timeline.load(Field.DRY_END) / before.settings.rate
-        now = {name: before.values[name] for name in ("a.codec", "b.codec")}
+        now = {name: before.values[name] for name in ("a.codec", "b.codec", "monitor")}
         try:
             self._reopen(reopen, {**now, **asked}, before)
         except CANNOT_BEGIN as error:

@@ -27,6 +27,11 @@ def mix(monitor: str, gain_db: float, wet: float, bypass: bool) -> tuple[int, in
     return dry * part + one - part, a * part, b * part
 
 
+def uses_b(monitor: str) -> bool:
+    """Whether slot B is in what is heard."""
+    return PATHS[monitor][2] != 0
+
+
 def heard(values: Mapping[str, Any]) -> tuple[int, ...]:
     """`mix` of all parameters, muted and matched."""
     if values["mute"]:

@@ -93,6 +93,43 @@ def test_what_is_refused_is_answered_once_with_reason_and_remedy(
     assert rig.engine.values == before
 
 
+@pytest.mark.parametrize(
+    ("address", "given", "reason", "remedy"),
+    [
+        (
+            "/verdigris/restart",
+            (),
+            "restart takes what is to change",
+            "Pass name value ..., of a.codec, b.codec, driver",
+        ),
+        ("/verdigris/restart", ("rate",), "restart takes what is to change", "Pass name value ..."),
+        ("/verdigris/restart", ("gain", 1), "parameter gain is not known", "Pass one of a.codec, b.codec, driver"),
+        ("/verdigris/snapshot/store", ("",), "a snapshot has one name", "Pass a name or a number."),
+        ("/verdigris/snapshot/store", (" ",), "a snapshot has one name", "Pass a name or a number."),
+        ("/verdigris/codec", (), "no slot was given", "Pass one of a, b."),
+        ("/verdigris/subscribe", (), "no group was given", "Pass one of params, meters"),
+    ],
+)
+def test_a_command_that_is_not_given_what_it_takes_says_what_it_does(
+    rig: Rig, address: str, given: tuple[object, ...], reason: str, remedy: str
+) -> None:
+    said, why, what_to_do = only(rig.ask(address, *given), "/verdigris/error")
+    assert said == address
+    assert why.startswith(reason)
+    assert what_to_do.startswith(remedy)
+
+
+@pytest.mark.parametrize("monitor", ["b", "ghost", 2, 4])
+def test_what_is_of_slot_b_is_not_heard_where_that_is_off(monitor: object) -> None:
+    rig = Rig("pcm")
+    try:
+        for message in (("/verdigris/monitor/path", monitor), ("/verdigris/set", "gain", -6.0, "monitor", monitor)):
+            assert "slot B is off" in only(rig.ask(*message), "/verdigris/error")[1]
+        assert (rig.engine.values["monitor"], rig.engine.values["gain"]) == ("a", 0.0)
+    finally:
+        rig.close()
+
+
 def test_pairs_are_set_together_or_not_at_all(rig: Rig) -> None:
     rig.ask("/verdigris/set", "a.steps", 5, "b/seed", 7, "gain", -6.0)
     assert [rig.engine.values[n] for n in ("a.steps", "b.seed", "gain")] == [5, 7, -6.0]

@@ -12,7 +12,7 @@ from tests.osc_rig import Rig, only
 
 @pytest.fixture
 def rig() -> Iterator[Rig]:
-    made = Rig("pcm")
+    made = Rig("pcm", "pcm")
     yield made
     made.close()
 
@@ -51,6 +51,12 @@ def test_an_address_is_unbound_by_binding_it_to_nothing(rig: Rig) -> None:
     rig.ask("/verdigris/bind", "/x", "gain")
     rig.ask("/verdigris/bind", "/x")
     assert only(rig.ask("/x", 0.5), "/verdigris/error")[0] == "/x"
+
+
+def test_a_name_that_is_not_known_is_refused_with_the_page_that_has_them(rig: Rig) -> None:
+    address, reason, remedy = only(rig.ask("/verdigris/learn", "volume"), "/verdigris/error")
+    assert (address, reason) == ("/verdigris/learn", "parameter volume is not known")
+    assert remedy == "Pass a parameter; docs/osc.md has them all."
 
 
 @pytest.mark.parametrize("name", ["a.codec", "a.bend.bias", "nothing"])

@@ -97,6 +97,14 @@ def test_the_rack_is_listed_with_its_bypasses(rig: Rig) -> None:
     assert listed == [("pre", 1, "gain", 0, 0), ("a.post", 1, "gain", 0, 1), ("a.post", 2, "gain", 0, 0)]
 
 
+def test_a_rack_without_effects_is_answered_with_nothing() -> None:
+    rig = Rig("pcm")
+    try:
+        assert only(rig.ask("/verdigris/rack"), "/verdigris/rack") == ()
+    finally:
+        rig.close()
+
+
 def test_snapshots_and_reset_hold_controls(rig: Rig) -> None:
     rig.ask("/verdigris/pre/1/db", -6.0)
     rig.ask("/verdigris/snapshot/store", "quiet")

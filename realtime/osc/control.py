@@ -12,6 +12,7 @@ from typing import Any
 
 from models.load import split_path
 from realtime.engine import Engine
+from realtime.mix import uses_b
 from realtime.news import Applied, Loaded
 from realtime.osc.addresses import Target
 from realtime.osc.clients import Client
@@ -123,6 +124,15 @@ class Control:
                 else:
                     self.counts.coalesced += 1
             self._pending[key] = _Pending(edit.parameter, value, clients)
+
+    def check(self, edits: Sequence[Edit]) -> None:
+        """ParameterError if one of them cannot be in this stream, though the table allows it."""
+        for edit in edits:
+            if edit.parameter.name == "monitor" and uses_b(edit.value) and len(self.engine.playing) < len(SLOTS):
+                raise ParameterError(
+                    f"monitor {edit.value}: slot B is off. "
+                    "Send /verdigris/restart b.codec CODEC first, or hear dry, a or delta."
+                )
 
     def flush(self) -> None:
         """Give the engine what has been gathered."""

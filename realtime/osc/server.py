@@ -238,6 +238,8 @@ class OscServer:
 
     def _handle(self, client: Client, message: Message) -> None:
         what = self._read(client, message)
+        if not isinstance(what, Message):
+            self.control.check(what)
         at = self._when(client, message) if message.time is not None else None
         if at is None:
             if isinstance(what, Message):
