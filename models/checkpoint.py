@@ -31,6 +31,7 @@ from models.tensors import checked
 
 FORMAT = "verdigris-codicodec-1"
 WEIGHTS = Path(__file__).parent / "weights"
+NANO = WEIGHTS / "nano.safetensors"
 NAMES = ("nano", "codicodec", "codicodec:random")
 
 # Training loops leave numpy scalars beside the weights: these make numbers, and are all that is allowed beyond torch's.
@@ -40,6 +41,16 @@ _NUMBERS: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
     np.dtype,
     *(type(np.dtype(kind)) for kind in ("float64", "float32", "float16", "int64", "int32", "bool")),
 ]
+
+
+def config_of(name: str) -> CoDiCodecConfig | None:
+    """The sizes of one of NAMES, without its weights; None if the bundled one is not here."""
+    if name != "nano":
+        return replace(CoDiCodecConfig.official(), name=name)
+    if not NANO.is_file():
+        return None
+    with safe_open(NANO, framework="pt") as file:
+        return CoDiCodecConfig.from_json(file.metadata()["config"])
 
 
 def load_codec(name: str, precision: str | None = None, device: str | None = None) -> CoDiCodec:
@@ -57,10 +68,9 @@ def load_codec(name: str, precision: str | None = None, device: str | None = Non
     elif name == "codicodec":
         network = read(find_official(WEIGHTS))
     elif name == "nano":
-        path = WEIGHTS / "nano.safetensors"
-        if not path.is_file():
+        if not NANO.is_file():
             raise CodecError('codec "nano" has no bundled weights in this tree yet. Pass the path of a checkpoint.')
-        network = read(path)
+        network = read(NANO)
     elif Path(name).suffix in (".safetensors", ".pt"):
         network = read(Path(name))
     else:
@@ -99,11 +109,15 @@ def read_official(path: Path, config: CoDiCodecConfig | None = None) -> CoDiCode
 
 
 def save(network: CoDiCodecNetwork, path: Path, dtype: torch.dtype = torch.float32) -> None:
-    """Write a checkpoint of ours; a half-written one never has the name `path`."""
+    """Write a checkpoint of ours; a half-written one never has the name `path`. CodecError if it cannot be written."""
     tensors = {name: weight.detach().cpu().to(dtype).contiguous() for name, weight in network.state_dict().items()}
     partial = path.with_name(path.name + ".partial")
-    save_file(tensors, partial, metadata={"format": FORMAT, "config": network.config.to_json()})
-    partial.replace(path)
+    try:
+        save_file(tensors, partial, metadata={"format": FORMAT, "config": network.config.to_json()})
+        partial.replace(path)
+    except (SafetensorError, OSError) as error:
+        partial.unlink(missing_ok=True)
+        raise CodecError(f"{path}: could not be written ({error}). Free some space, or pass another place.") from error
 
 
 def convert(source: Path, destination: Path) -> None:

@@ -36,6 +36,12 @@ def slides(config: CoDiCodecConfig) -> list[int]:
     return [h for h in range(1, config.columns + 1) if config.columns % h == 0]
 
 
+def digest(config: CoDiCodecConfig, slide: int | None = None) -> bytes:
+    """What a tape knows a codec by: SHA-256 of its sizes, and of the columns it slides by if it was told to."""
+    whole = config.digest()
+    return whole if slide is None else hashlib.sha256(whole + slide.to_bytes(4, "little")).digest()
+
+
 class CoDiCodec:
     """Weights, shared by all the encoders and decoders it opens; those run on one thread at a time.
 
@@ -49,7 +55,6 @@ class CoDiCodec:
         self.network = network.eval().requires_grad_(False)
         self.reason = reason
         self.config = config
-        self.config_hash = config.digest()
         self.spec = spec_of(config)
         if slide is not None:
             if slide not in slides(config):
@@ -58,7 +63,7 @@ class CoDiCodec:
                     f"Pass a number of columns ({', '.join(map(str, slides(config)))}) or auto."
                 )
             self.spec = replace(self.spec, name=f"{config.name}:slide={slide}", hop=slide * config.stft_hop)
-            self.config_hash = hashlib.sha256(self.config_hash + slide.to_bytes(4, "little")).digest()
+        self.config_hash = digest(config, slide)
         self._spectral = Spectral(config)
         self._conditions = Conditions(network)
 

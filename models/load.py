@@ -85,6 +85,13 @@ def convert(source: Path, target: Path) -> None:
     checkpoint.convert(source, target)
 
 
+def recorded_with(config_hash: bytes) -> str | None:
+    """The name of the codec whose tapes have this hash; None if it is of a checkpoint that has no name here."""
+    from models.recorded import name_of
+
+    return name_of(config_hash)
+
+
 def open_token_model(spec: CodecSpec) -> TokenModel | None:
     """What tells the size of a residual codec's frames under an entropy coder; None for other codecs."""
     if not spec.books:

@@ -9,12 +9,13 @@ from pathlib import Path
 
 from models.codec import Codec, CodecError
 from models.hub import fetch
-from models.residual import ResidualCodec, ResidualNetwork
+from models.residual import Config, ResidualCodec, ResidualNetwork, from_json
 from models.residual_file import FORMAT, metadata_of, read
 from models.residual_official import family_of, read_official, sizes_of
 from models.segments import SegmentCodec
 
 WEIGHTS = Path(__file__).parent / "weights"
+SWIFT = WEIGHTS / "swift.safetensors"
 RELEASED = {  # local names, tried in order; the Hub's repository; the licence of the weights
     "encodec24": (("encodec_24khz.safetensors", "encodec_24khz-d7cc33bc.th"), "facebook/encodec_24khz", "MIT"),
     "encodec48": (("encodec_48khz.safetensors", "encodec_48khz-7e698e3e.th"), "facebook/encodec_48khz", "MIT"),
@@ -27,10 +28,9 @@ def load_family(family: str, rest: str) -> Codec:
     if rest == "random" and family in RELEASED:
         return codec_of(ResidualNetwork(sizes_of(family)).randomise(0), f"{family}:random")
     if family == "swift":
-        path = WEIGHTS / "swift.safetensors"
-        if not path.is_file():
+        if not SWIFT.is_file():
             raise CodecError('codec "swift" has no bundled weights in this tree. Pass the path of a checkpoint.')
-        network = read(path)
+        network = read(SWIFT)
     else:
         network = read_official(find(family), family)
     return codec_of(network, family, rest)
@@ -45,15 +45,26 @@ def load_file(path: Path) -> Codec:
 
 def codec_of(network: ResidualNetwork, name: str, kbps: str = "") -> Codec:
     """The codec of a network, with as many books as a bitrate takes. CodecError names the bitrates there are."""
-    config = network.config
-    book = config.quantiser.bits / config.quantiser.books * config.sample_rate / config.stride / 1000
     if kbps:
-        offered = {f"{book * (count + 1):.4g}": count + 1 for count in range(config.quantiser.books)}
+        offered = bitrates(network.config)
         if kbps not in offered:
             raise CodecError(f"{kbps} kbit/s not offered by {name} ({', '.join(offered)}). Pass one of these.")
         network, name = network.cut(offered[kbps]), f"{name}:{kbps}"
     network.rename(name)
-    return SegmentCodec(network) if getattr(config, "norm", False) else ResidualCodec(network)
+    return SegmentCodec(network) if getattr(network.config, "norm", False) else ResidualCodec(network)
+
+
+def bitrates(config: Config) -> dict[str, int]:
+    """What can be asked for, kbit/s as it is typed, and how many books that takes."""
+    book = config.quantiser.bits / config.quantiser.books * config.sample_rate / config.stride / 1000
+    return {f"{book * count:.4g}": count for count in range(1, config.quantiser.books + 1)}
+
+
+def sizes_of_family(family: str) -> Config | None:
+    """Without its weights; None if the bundled one is not here."""
+    if family != "swift":
+        return sizes_of(family)
+    return from_json(metadata_of(SWIFT)["config"]) if SWIFT.is_file() else None
 
 
 def find(family: str) -> Path:

@@ -18,12 +18,13 @@ import soundfile
 
 from realtime.quiet import quiet
 from realtime.resample import Resampler
-from realtime.wholefile import FileError, WholeFile, check_replaceable, reason
+from realtime.wholefile import FileError, WholeFile, check_replaceable, check_writable, reason
 
 Audio = npt.NDArray[np.float32]
 
 RATES = (8_000, 192_000)  # Hz, lowest and highest
 FORMATS = "WAV, FLAC, Ogg, MP3 or AIFF"
+OTHER_FORMATS = (".mp3", ".flac", ".ogg", ".opus", ".m4a", ".aac", ".aif", ".aiff")
 OGG_PAGE = 65_307  # bytes, the longest
 CHECKED_AT_ONCE = 4096  # samples; damage is found to within so many
 UNKNOWN_LENGTH = 0x7FFF0000  # bytes; who writes to a pipe declares this much or more
@@ -46,6 +47,13 @@ def check(path: Path, seconds: float | None = None) -> None:
                 left -= block.shape[1]
         finally:
             reader.close()
+
+
+def check_target(path: Path) -> None:
+    """AudioFileError or FileError if it is known already that no WAV can be written there; nothing is left there."""
+    if path.suffix.lower() in OTHER_FORMATS:
+        raise AudioFileError(f"{path}: a WAV is what is written. Pass a name that ends in .wav.")
+    check_writable(path)
 
 
 class Reader:

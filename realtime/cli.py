@@ -194,7 +194,11 @@ def build_parser() -> Parser:
     play = commands.add_parser("play", help="decode a tape")
     play.add_argument("tape", type=Path)
     play.add_argument("output", type=Path, help="a float32 WAV")
-    play.add_argument("--codec", default="nano", metavar="CODEC", help="the one it was recorded with (default nano)")
+    play.add_argument(
+        "--codec",
+        metavar="CODEC",
+        help="the one it was recorded with, if that is a checkpoint (default: as the tape says)",
+    )
     _add_flags(play, "precision")
 
     convert = commands.add_parser("convert", help="make a checkpoint of ours from a released one")

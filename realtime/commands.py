@@ -39,6 +39,7 @@ from realtime.recorder import check_directory
 from realtime.render import render
 from realtime.service import Request, describe, open_lanes, tune_lanes, warm_up
 from realtime.session import Session
+from realtime.wholefile import FileError, check_apart, check_writable
 
 DEMO_SCHEDULE = ((3.75, "monitor", "b"), (7.5, "monitor", "delta"), (11.25, "monitor", "dry"))
 INSERT_BLOCK = 1024  # hosts say theirs; new inserts reserve for this
@@ -243,6 +244,10 @@ def run_unpack(arguments: argparse.Namespace) -> None:
 
 
 def run_convert(arguments: argparse.Namespace) -> None:
+    check_apart(arguments.source, arguments.target)
+    if arguments.target.suffix != ".safetensors":
+        raise FileError(f"{arguments.target}: safetensors are what is written. Pass a name that ends in .safetensors.")
+    check_writable(arguments.target)
     convert(arguments.source, arguments.target)
     print(
         f"{arguments.target}: converted. Its weights stay under their own licence (CC BY-NC 4.0 for the released ones)."

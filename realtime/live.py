@@ -27,7 +27,7 @@ from realtime.signals import stop_event
 from realtime.sources import CAPTURE, INPUT
 from realtime.stage import Stage
 from realtime.timeline import Field, TimelineError
-from realtime.wholefile import FileError, WholeFile, check_apart
+from realtime.wholefile import FileError, check_apart, check_writable
 
 CANNOT_BEGIN = (CardError, CodecError, EffectError, EngineError, FileError, LatencyError, ParameterError, TimelineError)
 
@@ -46,7 +46,7 @@ def play(session: Session) -> dict[str, Any]:
         if session.report:
             if isinstance(session.source, Reader):
                 check_apart(session.source.path, session.report)
-            WholeFile(session.report).discard()  # to hear now if it cannot be written
+            check_writable(session.report)
         return _Live(session, at_end).run()
 
 

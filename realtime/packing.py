@@ -20,7 +20,7 @@ import numpy as np
 from models.codec import CodecError, Frame
 from models.load import code_tokens, decode_tokens
 from realtime.tape import HEADER_BYTES, TapeHeader, TapeReader, TapeWriter
-from realtime.wholefile import WholeFile, check_apart
+from realtime.wholefile import WholeFile, check_apart, check_writable
 
 MAGIC = b"VDGPACK\n"
 _HEAD = struct.Struct(f"<8s32s{HEADER_BYTES}sIII")
@@ -33,6 +33,7 @@ def pack(tape: Path, target: Path) -> tuple[int, int]:
     CodecError if there is nothing to pack, FileError if `target` cannot be written or is the tape.
     """
     check_apart(tape, target)
+    check_writable(target)
     data = _bytes(tape)
     reader = TapeReader(tape)
     header = reader.header
@@ -61,6 +62,7 @@ def unpack(packed: Path, target: Path) -> int:
     FileError if `target` cannot be written or is the packed tape.
     """
     check_apart(packed, target)
+    check_writable(target)
     data = _bytes(packed)
     if len(data) < _HEAD.size or not data.startswith(MAGIC):
         raise CodecError(f'"{packed.name}" is no packed tape. Pass a file that verdigris pack wrote.')

@@ -9,28 +9,36 @@ from typing import Any
 import numpy as np
 
 from models.codec import Audio, CodecError, Controls
-from models.load import load
-from realtime.audiofile import Writer
+from models.load import load, recorded_with
+from realtime.audiofile import Writer, check_target
 from realtime.lane import Outlet
 from realtime.signals import not_lost
 from realtime.tape import TapeReader, codec_hash
 from realtime.wholefile import check_apart
 
 
-def play_tape(tape: Path, target: Path, codec: str, precision: str = "float32") -> dict[str, Any]:
+def play_tape(tape: Path, target: Path, codec: str | None = None, precision: str = "float32") -> dict[str, Any]:
     """Decode a tape with the seed, steps and context noise it was recorded with to a float32 WAV; what was done.
 
-    CodecError if it is no tape or of another codec, FileError if `target` is the tape. Frames that were lost are
-    silence, and the decoder begins anew.
+    By the codec that the tape names, unless one is given. CodecError if it is no tape, or of a codec that is not known
+    or not the one given; FileError if `target` is the tape or cannot be written, before anything is decoded. Frames
+    that were lost are silence, and the decoder begins anew.
     """
     check_apart(tape, target)
+    check_target(target)
     try:
         reader = TapeReader(tape)
     except OSError as error:
         raise CodecError(f"{tape}: no tape that can be read ({error.strerror}). Pass a recorded one.") from error
+    header = reader.header
+    codec = codec or recorded_with(header.config_hash)
+    if codec is None:
+        raise CodecError(
+            f'tape "{tape.name}" was recorded with a codec that has no name here ({header.tokens} tokens of '
+            f"{header.cardinality} values, hop {header.hop}). Pass --codec and the checkpoint it was recorded with."
+        )
     loaded = load(codec, precision=precision)
     reader.check(codec_hash(loaded), codec)
-    header = reader.header
     path = "discrete" if header.kind == "tokens" else "continuous"
     outlet = Outlet(0, path, loaded, header.sample_rate, header.channels)
     outlet.controls = Controls(header.steps, header.context_noise, header.seed)

@@ -15,7 +15,7 @@ import numpy as np
 
 from models.codec import Audio, Codec, CodecError, Controls, Encoder, Frame
 from models.load import load, load_transcoder
-from realtime.audiofile import AudioFileError, Reader, Writer, check
+from realtime.audiofile import Reader, Writer, check, check_target
 from realtime.job import BLOCK, Job
 from realtime.lane import Lane
 from realtime.rack.effect import PATIENCE_S
@@ -25,9 +25,7 @@ from realtime.rack.rows import parse_control, rows
 from realtime.render_whole import render_whole
 from realtime.signals import not_lost
 from realtime.tape import TapeHeader, TapeWriter, codec_hash
-from realtime.wholefile import WholeFile, check_apart
-
-OTHER_FORMATS = (".mp3", ".flac", ".ogg", ".opus", ".m4a", ".aac", ".aif", ".aiff")
+from realtime.wholefile import WholeFile, check_apart, check_writable
 
 
 def render(job: Job, progress: Callable[[float], None] = lambda done: None) -> dict[str, Any]:
@@ -36,8 +34,9 @@ def render(job: Job, progress: Callable[[float], None] = lambda done: None) -> d
     CodecError, AudioFileError or FileError if it cannot be, and then nothing is left of it.
     """
     check_apart(job.source, job.target, *([job.tape] if job.tape else []))
-    if job.target.suffix.lower() in OTHER_FORMATS:
-        raise AudioFileError(f"{job.target}: a WAV is what is written. Pass a name that ends in .wav.")
+    check_target(job.target)
+    if job.tape:
+        check_writable(job.tape)
     if load_transcoder(job.codec) or job.mode == "parallel":
         if job.racks.pre or job.racks.post[0] or is_patch(job.source):
             raise CodecError(

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from models.codec import CodecError
+from models.load import split_path
 from realtime import audiofile, tape
 from realtime.audiofile import Audio, Writer
 from realtime.capture import Capture
@@ -104,7 +105,7 @@ class Sources:
     def _codec_names(self) -> dict[bytes, str]:
         """As they were asked for, by the hash that is on their tapes."""
         values = self._engine.values
-        return {p.config_hash: values[f"{SLOTS[p.slot]}.codec"].partition(":")[0] for p in self._engine.playing}
+        return {p.config_hash: split_path(values[f"{SLOTS[p.slot]}.codec"])[0] for p in self._engine.playing}
 
 
 class _Preparing:
@@ -136,9 +137,10 @@ class _Preparing:
 
     def _decoded(self) -> Path:
         """A tape as sound, by a process of its own: codecs have no business in the session's."""
-        codec = self._codecs.get(tape.TapeReader(self._path).header.config_hash, "nano")
+        codec = self._codecs.get(tape.TapeReader(self._path).header.config_hash)
         target = self._place / f"{self._path.stem}.wav"
-        command = [sys.executable, "-m", "realtime.cli", "play", str(self._path), str(target), "--codec", codec]
+        command = [sys.executable, "-m", "realtime.cli", "play", str(self._path), str(target)]
+        command += ["--codec", codec] if codec else []
         with self._lock:
             if self._given_up:
                 return target

@@ -41,6 +41,11 @@ class WholeFile:
         self.working.unlink(missing_ok=True)
 
 
+def check_writable(path: Path) -> None:
+    """FileError if no file can be written there: to be heard before the work that is to be written."""
+    WholeFile(path).discard()
+
+
 def check_replaceable(path: Path) -> None:
     """OSError if what is at path is no file of the kind that may be written over: a directory, a device."""
     if path.exists() and not path.is_file():

@@ -6,9 +6,13 @@ import importlib
 import os
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
+
+if TYPE_CHECKING:
+    from tests.desk import Desk
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -39,6 +43,24 @@ def foreign_packages(root: Path) -> list[str]:
         if found != [root / name]:
             problems.append(f"{name} comes from {', '.join(map(str, found))}, expected {root / name}.")
     return problems
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Desk:
+    """A directory to work in, which is the current one, with the command line at hand."""
+    from tests.desk import Desk
+
+    place, runtime = tmp_path / "desk", tmp_path / "run"
+    place.mkdir()
+    runtime.mkdir()
+    monkeypatch.chdir(place)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
+
+    def read() -> tuple[str, str]:
+        said = capfd.readouterr()
+        return said.out, said.err
+
+    return Desk(place, runtime, read)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pytest
 import soundfile
 
 from realtime.cli import main
 
 RATE = 48_000
+SHORT = ("live", "--driver", "file", "--a", "pcm", "--b", "off")
 Read = Callable[[], tuple[str, str]]  # what was printed since the last time: stdout, stderr
 
 
@@ -73,12 +73,3 @@ class Desk:
 def noise(samples: int, channels: int = 2) -> np.ndarray:
     """[T, C] float32."""
     return np.random.default_rng(0).uniform(-0.5, 0.5, (samples, channels)).astype(np.float32)
-
-
-def make_desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read: Read) -> Desk:
-    place, runtime = tmp_path / "desk", tmp_path / "run"
-    place.mkdir()
-    runtime.mkdir()
-    monkeypatch.chdir(place)
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
-    return Desk(place, runtime, read)

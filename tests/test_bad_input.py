@@ -6,7 +6,7 @@ import json
 import os
 import re
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import av
@@ -17,9 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime.audiofile import AudioFileError, check
-from tests.desk import RATE, Desk, make_desk, noise
-
-resource = pytest.importorskip("resource")
+from tests.desk import RATE, SHORT, Desk, noise
 
 PLAY = {
     "render": ("render", "{}", "out.wav"),
@@ -27,16 +25,6 @@ PLAY = {
     "live as fast as can be": ("live", "--driver", "file", "--input", "{}", "--record", "rec"),
 }
 FORMATS = ("wav", "aiff", "flac", "ogg", "mp3")
-SHORT = ("live", "--driver", "file", "--a", "pcm", "--b", "off")
-
-
-@pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Desk:
-    def read() -> tuple[str, str]:
-        said = capfd.readouterr()
-        return said.out, said.err
-
-    return make_desk(tmp_path, monkeypatch, read)
 
 
 @pytest.fixture(params=list(PLAY.values()), ids=list(PLAY))
@@ -292,71 +280,6 @@ def test_version_is_told(desk: Desk) -> None:
     assert re.fullmatch(r"verdigris \d+\.\d+\.\d+\n", desk.done("--version").out)
 
 
-@pytest.fixture(params=["missing/out.wav", "/proc/out.wav", "directory", "pipe", ".", "/", "", "file/out.wav"])
-def unwritable(request: pytest.FixtureRequest, desk: Desk) -> str:
-    """A path that cannot be written, for root neither. Devices are left in peace."""
-    (desk.place / "directory").mkdir()
-    os.mkfifo(desk.place / "pipe")
-    (desk.place / "file").touch()
-    return str(request.param)
-
-
-def test_an_output_that_cannot_be_written_is_told_at_once(desk: Desk, unwritable: str) -> None:
-    assert "cannot be written" in desk.refused("render", desk.wav(), unwritable)
-
-
-def test_a_report_that_cannot_be_written_is_told_before_playing(desk: Desk, unwritable: str) -> None:
-    """By the clock it would play for ten minutes."""
-    live = ("live", "--seconds", "600", "--record", "new/rec")
-    assert "cannot be written" in desk.refused(*live, "--report", unwritable)
-
-
-@pytest.mark.parametrize("where", ["file", "file/rec", "/proc/rec", "taken"])
-def test_a_directory_that_cannot_be_recorded_to_is_told_before_playing(desk: Desk, where: str) -> None:
-    (desk.place / "file").touch()
-    (desk.place / "taken" / "a.wav").mkdir(parents=True)
-    says = desk.refused("live", "--seconds", "600", "--record", where, "--report", "report.json")
-    assert "cannot be recorded to" in says
-
-
-def test_without_arguments_a_place_one_may_not_write_to_is_told(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir("/proc")
-    assert "out: cannot be recorded to" in desk.refused()
-
-
-def test_the_input_is_never_written_over(desk: Desk) -> None:
-    source = desk.wav("input.wav")
-    before = source.read_bytes()
-    (desk.place / "link.wav").symlink_to(source)
-    for same in ("input.wav", "./input.wav", "link.wav"):
-        assert "the input itself. Pass another file" in desk.refused("render", source, same)
-    assert "the input itself" in desk.refused(*SHORT, "--input", "link.wav", "--record", ".")
-    assert source.read_bytes() == before
-
-
-@pytest.mark.parametrize(
-    "given",
-    [
-        ("play", "{}", "{}"),
-        ("pack", "{}", "{}"),
-        ("unpack", "{}", "{}"),
-        ("render", "{}", "out.wav", "--codec", "nano", "--tokens", "{}"),
-        (*SHORT, "--input", "{}", "--report", "{}"),
-    ],
-    ids=["play", "pack", "unpack", "tokens", "report"],
-)
-def test_nothing_is_written_over_what_it_is_made_from(desk: Desk, given: tuple[str, ...]) -> None:
-    source = desk.wav("input.wav")
-    before = source.read_bytes()
-    assert "the input itself. Pass another file" in desk.refused(*(part.format("input.wav") for part in given))
-    assert source.read_bytes() == before
-
-
-def test_a_sound_and_its_tape_are_two_files(desk: Desk) -> None:
-    says = desk.refused("render", desk.wav(), "out.wav", "--codec", "nano", "--tokens", "./out.wav")
-    assert "out.wav: named twice" in says
-
-
 @pytest.mark.parametrize("command", ["pack", "unpack"])
 def test_a_tape_to_pack_or_unpack_that_cannot_be_read_is_told(desk: Desk, command: str) -> None:
     (desk.place / "directory").mkdir()
@@ -370,17 +293,6 @@ def test_a_checkpoint_to_convert_that_is_not_there_is_said_to_be_so(desk: Desk) 
         assert "is not there" in desk.refused("convert", path, "out.safetensors")
 
 
-def test_a_name_that_promises_another_format_is_refused(desk: Desk) -> None:
-    assert "Pass a name that ends in .wav" in desk.refused("render", desk.wav(), "out.mp3")
-
-
-def test_a_link_at_the_output_is_written_through(desk: Desk) -> None:
-    (desk.place / "link.wav").symlink_to("real.wav")
-    desk.done("render", desk.wav(), "link.wav", "--codec", "pcm")
-    assert (desk.place / "link.wav").is_symlink()
-    assert soundfile.info("real.wav").frames == RATE // 4
-
-
 @pytest.mark.parametrize("runtime", ["/proc", "missing"])
 def test_a_runtime_directory_that_is_not_there_is_told_or_done_without(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, runtime: str
@@ -391,50 +303,6 @@ def test_a_runtime_directory_that_is_not_there_is_told_or_done_without(
         desk.done(*live)
     elif os.access(runtime, os.W_OK):  # root
         assert "Set XDG_RUNTIME_DIR to a directory of your own." in desk.refused(*live)
-
-
-@pytest.fixture
-def file_limit() -> Iterator[Callable[[int], None]]:
-    """Let no file grow beyond so many bytes: to the writer it looks like a full disk."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
-@pytest.mark.parametrize("codec", ["pcm", "vorbis:500"])
-def test_a_disk_full_while_rendering_leaves_what_was_there_before(
-    desk: Desk, file_limit: Callable[[int], None], codec: str
-) -> None:
-    source = desk.wav(samples=RATE)
-    written(desk, b"before", "out.wav")
-    file_limit(100_000)
-    for target in ("out.wav", "new.wav"):
-        assert "disk is full" in desk.refused("render", source, target, "--codec", codec)
-    assert Path("out.wav").read_bytes() == b"before"
-
-
-def test_a_disk_full_while_recording_stops_the_recording_and_not_the_stream(
-    desk: Desk, file_limit: Callable[[int], None]
-) -> None:
-    source = desk.wav(samples=20 * RATE)
-    sent, _ = soundfile.read(source, dtype="float32")
-    file_limit(4_000_000)  # the timeline needs two
-    answer = desk.run(*SHORT, "--input", source, "--record", "rec", "--report", "report.json")
-    assert answer.code == 1
-    assert answer.err == "verdigris: rec/input.wav: the disk is full or gone. Free some space and try again.\n"
-    assert answer.made == {"rec", "rec/input.wav", "rec/a.wav", "rec/monitor.wav", "report.json"}
-    report = json.loads(Path("report.json").read_text())
-    assert report["seconds"] == 20
-    for name in ("input", "a"):
-        kept, _ = soundfile.read(f"rec/{name}.wav", dtype="float32")
-        assert len(kept) > 400_000
-        assert np.array_equal(kept, sent[: len(kept)])
-
-
-def test_a_runtime_directory_without_room_is_told(desk: Desk, file_limit: Callable[[int], None]) -> None:
-    source = desk.wav(samples=100)
-    file_limit(100_000)
-    assert "no room for" in desk.refused(*SHORT, "--input", source)
 
 
 def test_a_bend_file_that_is_not_there_is_told_before_anything_plays(desk: Desk) -> None:

@@ -147,6 +147,11 @@ def test_a_checkpoint_without_a_whole_header_is_refused(ours: Path, size: int) -
     refused(ours, "truncated or damaged")
 
 
+def test_a_checkpoint_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    with pytest.raises(CodecError, match="could not be written"):
+        save(small_codec().network, tmp_path / "missing" / "x.safetensors")
+
+
 def test_a_safetensors_file_of_something_else_is_refused(tmp_path: Path) -> None:
     save_file({"weight": torch.zeros(2)}, tmp_path / "other.safetensors")
     refused(tmp_path / "other.safetensors", 'format "None"')

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from models import checkpoint
-from models.codec import Frame
+from models import checkpoint, recorded
+from models.codec import CodecError, Frame
 from models.config import CoDiCodecConfig
+from models.load import load, recorded_with
 from models.network import CoDiCodecNetwork
 from realtime.playback import play_tape
 from realtime.tape import TapeHeader, TapeWriter, codec_hash
@@ -36,3 +37,24 @@ def test_frame_i_of_a_tape_begins_at_i_hops_whatever_was_lost_before(tmp_path: P
     silent = [not played[i * hop + 200 : (i + 1) * hop - 200].any() for i in range(rows[-1] + 1)]
     assert silent == [i not in rows for i in range(rows[-1] + 1)]
     assert np.isfinite(played).all()
+
+
+@pytest.mark.parametrize("name", ["nano", "nano:slide=2", "swift", "swift:3", "swift:12"])
+def test_a_tape_names_the_codec_it_was_recorded_with(name: str) -> None:
+    assert recorded_with(codec_hash(load(name))) == name
+
+
+def test_no_two_codecs_are_known_by_one_hash() -> None:
+    names, hashes = zip(*recorded._known(), strict=True)
+    assert {"nano", "codicodec", "codicodec:slide=4", "encodec24:6", "encodec48", "dac", "dac:random"} <= set(names)
+    assert len(set(names)) == len(set(hashes)) == len(names)
+
+
+def test_a_tape_of_a_codec_without_a_name_is_refused_with_what_to_pass(tmp_path: Path) -> None:
+    codec = small_codec()
+    assert recorded_with(codec_hash(codec)) is None
+    with TapeWriter(tmp_path / "t.tape", TapeHeader.of(codec.spec, "tokens", 0, config_hash=codec_hash(codec))):
+        pass
+    with pytest.raises(CodecError, match=r"a codec that has no name here .*\. Pass --codec and the checkpoint"):
+        play_tape(tmp_path / "t.tape", tmp_path / "t.wav")
+    assert not (tmp_path / "t.wav").exists()

@@ -20,7 +20,7 @@ from realtime.rack.lilv import Lilv
 from realtime.rack.listing import VST_FOLDERS
 from realtime.rack.opening import open_rack
 from realtime.rack.rack import Rack
-from tests.desk import Desk, make_desk
+from tests.desk import Desk
 from tests.lockstep import noise
 from tests.test_engine import offline, play, started  # noqa: F401 - a fixture
 
@@ -205,15 +205,6 @@ def test_a_patch_is_played_as_it_was_saved_last(tmp_path: Path, patch: Callable[
         assert rack.remarks() == []
     finally:
         rack.close()
-
-
-@pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Desk:
-    def read() -> tuple[str, str]:
-        said = capfd.readouterr()
-        return said.out, said.err
-
-    return make_desk(tmp_path, monkeypatch, read)
 
 
 def test_playing_through_effects_equals_rendering_through_them(desk: Desk, patch: Callable[[str], str]) -> None:

@@ -15,7 +15,7 @@ from realtime.osc.query import find, tree
 from realtime.params import ParameterError, parse_assignment
 from realtime.rack.effect import Control, Inserted, Racks, split_spec
 from realtime.rack.rows import is_control, parse_control, rows
-from tests.desk import Desk, make_desk
+from tests.desk import Desk
 from tests.osc_rig import BLOCK, Rig, only
 
 INSERTED = Inserted(
@@ -138,15 +138,6 @@ def test_a_failed_effect_shows_as_bypassed_and_is_tried_again() -> None:
         assert rig.output[-1] == -0.25
     finally:
         rig.close()
-
-
-@pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Desk:
-    def read() -> tuple[str, str]:
-        said = capfd.readouterr()
-        return said.out, said.err
-
-    return make_desk(tmp_path, monkeypatch, read)
 
 
 LIVE = ("live", "--driver", "file", "--a", "pcm", "--b", "off", "--input", "in.wav")
