@@ -16,6 +16,11 @@ off` turns it off, and with it the window's way in; where the port is taken, tha
 Answers go to where the message came from, or to `/verdigris/osc/reply_port` if that is not 0 (Pd, TouchOSC).
 A session tells its port, and where its timeline is, in a file beside that (`realtime/sessions.py`).
 
+**Who may play**: every program on this machine, those of its other users too; from outside nothing is heard. OSC has no
+passwords, and a token of ours would shut out what speaks OSC already. Nothing that comes by it runs code: effects and
+bends of your own are named on the command line. It can have takes recorded where you may write, play files that you may
+read, and end the session. Where that is too much, `--osc off`.
+
 - **Set** with an argument, **get** without one; the answer has the same address. Choices are strings; a whole
   number names them by their place.
 - **Pairs**: `/verdigris/set name value name value ...` in any order, all or none. Names as in the tables below,
