@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from PySide6.QtCore import QEvent, QObject, Qt, Signal
@@ -136,7 +136,7 @@ class Control(QObject):
         slider.setRange(*((int(low), int(high)) if whole else (0, STEPS)))
         slider.setPageStep(max(1, (slider.maximum() - slider.minimum()) // 10))
         slider.setSingleStep(1 if whole else STEPS // 100)
-        span = high - low
+        span = (high - low) or 1.0
 
         def to_value(place: int) -> float:
             return place if whole else round(low + span * place / STEPS, 4)
@@ -155,7 +155,7 @@ class Controls(QWidget):
     changed = Signal(str, object)
     wants_to_learn = Signal(str)
 
-    def __init__(self, rows: Iterable[tuple[str, str]]) -> None:
+    def __init__(self, rows: Iterable[tuple[str, str]], table: Mapping[str, Parameter] = PARAMETERS) -> None:
         """(name in the table, label)."""
         super().__init__()
         self.setObjectName("clear")
@@ -166,7 +166,7 @@ class Controls(QWidget):
         grid.setHorizontalSpacing(10)
         grid.setColumnStretch(1, 1)
         for line, (name, label) in enumerate(rows):
-            control = Control(PARAMETERS[name], label)
+            control = Control(table[name], label)
             control.changed.connect(self.changed)
             self.controls[name] = control
             grid.addWidget(control.label, line, 0)

@@ -16,6 +16,7 @@ from gui.abxpage import AbxPage
 from gui.bendpage import BendPage
 from gui.blindly import LOOP_S, Fairness
 from gui.drawer import Drawer
+from gui.effectpage import EffectPage
 from gui.follow import Follower
 from gui.header import Header
 from gui.meters import Meters
@@ -60,8 +61,9 @@ class Window(QMainWindow):
         self.wishes = Wishes(client, store, self.say)
         self.fair = Fairness(self.wishes)
         self.play, self.mix, self.abx = PlayPage(), MixPage(), AbxPage(self.fair.about)
-        pages = {"Bends": self.bends, "Morph": self.morph, "Mix": self.mix, "Play": self.play, "ABX": self.abx}
-        self.drawer = Drawer({**pages, "Setup": self.setup})
+        self.effects = EffectPage()
+        pages = {"Bends": self.bends, "Effects": self.effects, "Morph": self.morph, "Mix": self.mix}
+        self.drawer = Drawer({**pages, "Play": self.play, "ABX": self.abx, "Setup": self.setup})
         self.sheet: Sheet | None = None
         self._state = ""
         self._said, self._said_until = "", 0.0
@@ -72,8 +74,12 @@ class Window(QMainWindow):
         self._timer = QTimer(self)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
         self._timer.timeout.connect(self.tick)
-        keys.only_by_tab(self)
-        for widget in self.findChildren(QWidget):
+        self._adopt(self)
+
+    def _adopt(self, part: QWidget) -> None:
+        """What keys and the cursor do with all widgets, for those of a part."""
+        keys.only_by_tab(part)
+        for widget in part.findChildren(QWidget):
             if widget.property("address"):
                 widget.installEventFilter(self)
 
@@ -125,11 +131,9 @@ class Window(QMainWindow):
         header.misses_pressed.connect(self.open_misses)
         for choice in header.codecs.values():
             choice.chosen.connect(lambda codec, slot=choice.slot: wishes.change(f"{slot}.codec", codec))
-        self.slots.changed.connect(wishes.change)
-        self.bends.changed.connect(wishes.change)
-        self.mix.changed.connect(wishes.change)
         self.mix.ghost_wanted.connect(wishes.ghost)
-        for part in (self.slots, self.bends, self.mix):
+        for part in (self.slots, self.bends, self.effects, self.mix):
+            part.changed.connect(wishes.change)
             part.wants_to_learn.connect(wishes.learn)
         self.bends.reset.connect(wishes.neutral)
         self.play.changed.connect(wishes.change)
@@ -317,6 +321,11 @@ class Window(QMainWindow):
             self._show_titles()
         elif what == "latency":
             self.header.show_latency(self.client.latency)
+        elif what == "effects":
+            self.effects.show_effects(self.client.effects, self.client.table)
+            self.effects.polish()
+            self._adopt(self.effects)
+            self._show_values()
         elif what == "device":
             self.header.device.setText(device_in_words(self.client.device))
 
@@ -329,6 +338,7 @@ class Window(QMainWindow):
         self.strip.show_match(values["match"], {slot: values[f"{slot}.match"] for slot in sorted(self.client.codecs)})
         self.slots.show_values(values)
         self.bends.show_values(values)
+        self.effects.show_values(values)
         self.play.show_values(values)
         self.mix.show_values(values)
 

@@ -173,7 +173,7 @@ class Wishes:
         values = {
             known: value
             for known, value in self.client.values.items()
-            if PARAMETERS[known].when in ("block", "frame", "load") and not PARAMETERS[known].local
+            if (row := self.client.table[known]).when in ("block", "frame", "load") and not row.local
         }
         self._say(self.store.save_preset(name, values) or f"preset {name} saved")
 
@@ -181,6 +181,6 @@ class Wishes:
         """Set all that is other in it."""
         for known, value in self.store.load_preset(name).items():
             given = tuple(value) if isinstance(value, list) else value
-            if known in PARAMETERS and self.client.values.get(known) != given:
+            if known in self.client.table and self.client.values.get(known) != given:
                 self.change(known, given)
         self._say(f"preset {name}")

@@ -8,7 +8,7 @@ import numpy as np
 
 from models.codec import CodecSpec
 from realtime.client import ABSENT, PLAYING, CodecFacts, Event, Frame, Latency
-from realtime.params import PARAMETERS, parse
+from realtime.params import PARAMETERS
 from realtime.telemetry import Telemetry
 
 RATE = 48_000
@@ -56,6 +56,8 @@ class FakeClient:
     def __init__(self) -> None:
         self.state, self.session = ABSENT, None
         self.values: dict[str, Any] = {name: row.default for name, row in PARAMETERS.items()}
+        self.table = dict(PARAMETERS)
+        self.effects: dict[str, str] = {}
         self.codecs: dict[str, CodecFacts] = {}
         self.latency = Latency()
         self.device: dict[str, Any] = {}
@@ -92,7 +94,7 @@ class FakeClient:
         return waiting
 
     def set(self, name: str, value: Any) -> None:
-        self.values[name] = parse(name, value)
+        self.values[name] = self.table[name].parse(value)
         self.events.append(Event("value", (name, self.values[name])))
 
     def send(self, address: str, *args: object) -> None:

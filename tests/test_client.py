@@ -14,6 +14,7 @@ import pytest
 from models.load import FAMILIES
 from realtime.client import GONE, LOADING, PLAYING, WARMING, Client, Event
 from realtime.params import PARAMETERS, ParameterError
+from realtime.rack.effect import EMPTY, Racks
 from realtime.sessions import SessionFile
 from realtime.timeline import Field
 from tests.osc_rig import BLOCK, PATIENCE_S, RATE, Rig
@@ -23,9 +24,9 @@ from tests.small_codec import small_codec
 class Desk:
     """A rig that says that it is a session, and a client of it."""
 
-    def __init__(self, *names: str) -> None:
+    def __init__(self, *names: str, racks: Racks = EMPTY) -> None:
         self.file = SessionFile("clock", names)
-        self.rig = Rig(*names)
+        self.rig = Rig(*names, racks=racks)
         self.client = Client()
         self.events: list[Event] = []
 
@@ -105,6 +106,34 @@ def test_states_follow_the_session(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert desk.client.values["rate"] == RATE  # what was last known stays
     desk.client.close()
     desk.rig.engine.close()
+
+
+def test_controls_of_effects_are_rows_of_the_table_and_are_set_like_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    script = tmp_path / "drive.py"
+    script.write_text("CONTROLS = {'drive': (0.1, 0.1, 0.7)}\ndef process(block, params): return block\n")
+    desk = Desk("pcm:hop=960", racks=Racks(("gain",), ((f"py:{script}",), ())))
+    try:
+        desk.announce()
+        client, engine = desk.client, desk.rig.engine
+        assert ("effects",) in kinds(desk.turn(), "facts")
+        assert client.effects == {"pre.1": "gain", "a.post.1": f"py:{script}"}
+        assert client.table == engine.table
+        assert client.values["a.post.1.drive"] == pytest.approx(0.1)
+        for value in (0.7, 0.1):  # its ends, which are other numbers in float32
+            client.set("a.post.1.drive", value)
+            desk.turn()
+            assert engine.values["a.post.1.drive"] == pytest.approx(value)
+            desk.until(lambda value=value: client.values["a.post.1.drive"] == pytest.approx(value))  # type: ignore[misc]
+        engine.set("pre.1.db", -6.0)  # by whomever
+        desk.until(lambda: client.values["pre.1.db"] == -6.0)
+        with pytest.raises(ParameterError, match=r"Pass a number from 0\.1 to 0\.7"):
+            client.set("a.post.1.drive", "loud")
+        assert ("effects",) not in kinds(desk.turn(), "facts")
+    finally:
+        desk.close()
 
 
 def test_facts_come_of_themselves(desk: Desk) -> None:

@@ -10,7 +10,7 @@ import pytest
 from PySide6.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent, QImage
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton, QAbstractSlider, QApplication, QComboBox, QWidget
+from PySide6.QtWidgets import QAbstractButton, QAbstractSlider, QApplication, QComboBox, QLabel, QWidget
 from shiboken6 import delete
 
 from gui import remember, theme
@@ -23,7 +23,7 @@ from gui.window import Window
 from models.codec import CodecSpec
 from realtime import cli
 from realtime.client import ABSENT, GONE, LOADING, WARMING, CodecFacts, Event
-from realtime.params import PARAMETERS
+from realtime.params import PARAMETERS, Parameter
 from tests.gui_rig import FakeClient, frame, nano, opus
 
 
@@ -320,6 +320,33 @@ def test_codebooks_are_offered_where_the_codec_has_them(window: Window, client: 
     assert [window.slots.pages[slot].controls[f"{slot}.books"].mover.isHidden() for slot in "ab"] == [False, True]
 
 
+def test_effects_are_played_on_a_page_made_of_their_rows(window: Window, client: FakeClient):
+    play(window, client)
+    window.open_drawer("Effects")
+    assert "--pre" in window.effects.findChildren(QLabel)[0].text()
+    drive = Parameter("a.post.1.drive", float, 0.5, "frame", "drive, of py:own.py", 0.0, 2.0, clamp=True)
+    bypass = Parameter("a.post.1.bypass", bool, False, "frame", "leave out py:own.py")
+    client.table |= {row.name: row for row in (bypass, drive)}
+    client.values |= {row.name: row.default for row in (bypass, drive)}
+    client.effects = {"a.post.1": "py:place/own.py"}
+    client.events.append(Event("facts", ("effects",)))
+    window.tick()
+    assert window.effects.findChildren(QLabel)[0].text() == "AFTER A · 1 · own.py"
+    (rack,) = window.effects.racks
+    slider = rack.controls["a.post.1.drive"].mover
+    assert isinstance(slider, QAbstractSlider)
+    slider.setValue(slider.maximum())
+    assert client.values["a.post.1.drive"] == 2.0
+    client.set("a.post.1.bypass", True)
+    window.tick()
+    assert rack.controls["a.post.1.bypass"].mover.property("checked") is True
+    window.wishes.save_preset("driven")
+    press(window, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert client.values["a.post.1.drive"] == 0.5
+    window.wishes.load_preset("driven")
+    assert client.values["a.post.1.drive"] == 2.0
+
+
 def test_the_cursor_reads_time_frequency_and_value(window: Window, client: FakeClient):
     play(window, client)
     assert "Hz" in window.scope.input.readout(24_000, 0.5)
@@ -467,7 +494,7 @@ def test_closing_the_window_ends_the_engine_that_it_started(window: Window, clie
 
 
 def test_whatever_can_be_clicked_has_a_name_and_can_be_reached_by_tab(window: Window):
-    for page in ("Bends", "Morph", "Mix", "Play", "ABX", "Setup"):
+    for page in ("Bends", "Effects", "Morph", "Mix", "Play", "ABX", "Setup"):
         window.open_drawer(page)
     for kind in (QAbstractButton, QAbstractSlider, QComboBox):
         for widget in window.findChildren(kind):

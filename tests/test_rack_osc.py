@@ -101,8 +101,18 @@ def test_a_rack_without_effects_is_answered_with_nothing() -> None:
     rig = Rig("pcm")
     try:
         assert only(rig.ask("/verdigris/rack"), "/verdigris/rack") == ()
+        assert only(rig.ask("/verdigris/rack/controls"), "/verdigris/rack/controls") == (0, 0)
     finally:
         rig.close()
+
+
+def test_controls_are_told_with_what_they_may_be(rig: Rig) -> None:
+    rig.ask("/verdigris/a/post/2/db", -6.0)
+    told = [m.args for m in rig.ask("/verdigris/rack/controls") if m.address == "/verdigris/rack/controls"]
+    names = [f"{place}.{name}" for place in ("pre.1", "a.post.1", "a.post.2") for name in ("bypass", "db")]
+    assert [args[:3] for args in told] == [(i + 1, 6, name) for i, name in enumerate(names)]
+    assert told[5][3:] == ("gain", "float", -6.0, 0.0, -60.0, 24.0, "gain in dB, of gain")
+    assert told[4][4:8] == ("bool", 0, 0, 0)
 
 
 def test_snapshots_and_reset_hold_controls(rig: Rig) -> None:

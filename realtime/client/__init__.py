@@ -21,7 +21,9 @@ does not answer; the values and facts are the last ones, and any session that co
 |------------------------------|--------------------------------------------------------------------------------------|
 | `poll()`                     | take in what has come; the events, in order                                          |
 | `state`, `session`           | as above; `session`: pid, port, driver, codecs (asked for), or None                  |
-| `values`                     | dict: every parameter of `realtime.params`, as the engine has it                     |
+| `values`                     | dict: every parameter of `table`, as the engine has it                               |
+| `table`                      | dict: the row of each of them, with those of the session's effects                   |
+| `effects`                    | dict: KIND:WHERE by place and number, such as "a.post.1"                             |
 | `set(name, value)`           | set a parameter, an element `a.bend.bias.07`; ParameterError if it may not be that   |
 | `send(address, *args)`       | any OSC message; what is answered comes as an event                                  |
 | `telemetry`                  | realtime.telemetry.Telemetry: frames, bitrate (kbit/s) and load, as of now           |
@@ -46,7 +48,7 @@ does not answer; the values and facts are the last ones, and any session that co
 |---------|--------------------------------------|-----------------------------------------------------------|
 | state   | state                                | it changed                                                |
 | value   | name, value                          | a parameter changed, whoever changed it                   |
-| facts   | "codec", "latency" or "device"       | the attribute of that name is new                         |
+| facts   | "codec", "latency", "device", "effects" | the attribute of that name is new                         |
 | stream  |                                      | `rings` is another one: a session, or a restart           |
 | done    | what, value                          | something slow was done: a codec, a recording, a restart  |
 | fail    | what, why                            | something slow could not be done                          |

@@ -10,12 +10,12 @@ from typing import Any
 
 from realtime import sessions
 from realtime.client.connection import Connection
-from realtime.client.facts import CodecFacts, Frame, Latency, pairs
+from realtime.client.facts import CodecFacts, EffectControl, Frame, Latency, pairs
 from realtime.client.frames import Frames
 from realtime.client.programs import Programs
 from realtime.client.rings import Rings
 from realtime.osc.packet import Message
-from realtime.params import PARAMETERS, ParameterError, element_name, parse
+from realtime.params import PARAMETERS, Parameter, ParameterError, element_name, parse
 from realtime.sessions import Session
 from realtime.telemetry import Telemetry
 from realtime.timeline import SLOTS, TimelineError
@@ -24,7 +24,6 @@ ABSENT, LOADING, WARMING, PLAYING, GONE = "absent", "loading", "warming up", "pl
 LOOK_S = 0.1  # between two looks at the session's file
 PING_S = 0.5  # between two pings, which renew the lease
 SILENT_S = 2.0  # a session that has answered nothing for so long is gone
-BY_ADDRESS = {row.address: name for name, row in PARAMETERS.items()}
 
 
 @dataclass(frozen=True)
@@ -43,6 +42,8 @@ class Client:
         self.state = ABSENT
         self.session: Session | None = None
         self.values: dict[str, Any] = {name: row.default for name, row in PARAMETERS.items()}
+        self.table: dict[str, Parameter] = dict(PARAMETERS)
+        self.effects: dict[str, str] = {}
         self.codecs: dict[str, CodecFacts] = {}
         self.latency = Latency()
         self.device: dict[str, Any] = {}
@@ -50,6 +51,8 @@ class Client:
         self.loudness: dict[str, float] = {}
         self._pid, self._groups = pid, ("params", "loudness", *(("frames", "tokens", "latents") if frames else ()))
         self._frames, self._programs = Frames(), Programs()
+        self._names = {row.address: name for name, row in self.table.items()}  # by address
+        self._controls: list[EffectControl] = []  # of effects, while they come
         self._connection: Connection | None = None
         self._events: list[Event] = []
         self._look_at = self._ping_at = self._heard = 0.0
@@ -58,6 +61,7 @@ class Client:
             "/verdigris/codec": self._hear_codec,
             "/verdigris/latency/terms": self._hear_latency,
             "/verdigris/device": self._hear_device,
+            "/verdigris/rack/controls": self._hear_control,
             "/verdigris/out/loudness": self._hear_loudness,
             "/verdigris/pong": lambda args: None,
             "/verdigris/done": lambda args: self._tell("done", *args),
@@ -90,13 +94,13 @@ class Client:
 
     def set(self, name: str, value: Any) -> None:
         """Set a parameter, or one element of a vector (`a.bend.bias.07`); `values` has it when the engine has it."""
-        row = PARAMETERS.get(name)
+        row = self.table.get(name)
         if row:
-            value = parse(name, value)
+            value = row.parse(value)
             self.send(row.address, list(value) if row.size else value)
         else:
             owner, _, element = name.rpartition(".")
-            row = PARAMETERS.get(owner)
+            row = self.table.get(owner)
             if not row or not (element.isdecimal() and int(element) < row.size):
                 parse(name, value)  # which says what there is
                 return
@@ -211,6 +215,7 @@ class Client:
             self.send("/verdigris/codec", slot)
         self.send("/verdigris/latency/terms")
         self.send("/verdigris/device")
+        self.send("/verdigris/rack/controls")
 
     def _converse(self, connection: Connection, now: float) -> None:
         try:
@@ -233,15 +238,15 @@ class Client:
         answer = self._answers.get(message.address)
         if answer:
             answer(message.args)
-        elif message.address in BY_ADDRESS and message.args:
-            self._hear_value(BY_ADDRESS[message.address], message.args)
+        elif message.address in self._names and message.args:
+            self._hear_value(self._names[message.address], message.args)
         else:
             self._tell("message", message.address, message.args)
 
     def _hear_value(self, name: str, args: tuple[Any, ...]) -> None:
-        row = PARAMETERS[name]
+        row = self.table[name]
         try:
-            value = row.parse(args if row.size else args[0])
+            value = row.parse(args if row.size else args[0], clamp=True)
         except ParameterError:
             value = args if row.size else args[0]  # `off`, and what another version allows
         changed = self.values[name] != value
@@ -269,6 +274,27 @@ class Client:
         if (device := pairs(args)) != self.device:
             self.device = device
             self._tell("facts", "device")
+
+    def _hear_control(self, args: tuple[Any, ...]) -> None:
+        """One of the controls of effects; with the last one they are in the table."""
+        number, count, *fact = args
+        if number <= 1:
+            self._controls = []
+        if fact:
+            self._controls.append(EffectControl.of(fact))
+        if number < count:
+            return
+        rows = {control.row.name: control.row for control in self._controls}
+        for control in self._controls:
+            self.values[control.row.name] = control.value
+        effects = {control.row.name.rpartition(".")[0]: control.effect for control in self._controls}
+        if self.table == PARAMETERS | rows and self.effects == effects:
+            return
+        for name in self.table.keys() - PARAMETERS.keys() - rows.keys():
+            del self.values[name]
+        self.table, self.effects = PARAMETERS | rows, effects
+        self._names = {row.address: name for name, row in self.table.items()}
+        self._tell("facts", "effects")
 
     def _hear_loudness(self, args: tuple[Any, ...]) -> None:
         self.loudness = dict(zip(("dry", "a", "b", "heard"), args, strict=True))

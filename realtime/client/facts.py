@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from models.codec import CodecSpec
 from realtime.bends.grid import grid_of
+from realtime.parameter import Parameter
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,32 @@ class CodecFacts:
     @cached_property
     def _grid(self) -> Any:
         return grid_of(self.spec)
+
+
+@dataclass(frozen=True)
+class EffectControl:
+    """A control of an effect, as a row of a table of parameters."""
+
+    effect: str  # KIND:WHERE
+    row: Parameter
+    value: Any
+
+    @classmethod
+    def of(cls, args: Sequence[Any]) -> EffectControl:
+        """From /verdigris/rack/controls, without number and count."""
+        name, effect, kind_name, value, default, low, high, help_ = args
+        if kind_name == "bool":
+            return cls(effect, Parameter(name, bool, bool(default), "frame", help_), bool(value))
+        kind = int if kind_name == "int" else float
+        default, low, high, value = (
+            kind(f"{number:.7g}") for number in (default, low, high, value)
+        )  # they were float32
+        return cls(effect, Parameter(name, kind, default, "frame", help_, low, high, clamp=True), value)
+
+
+def _plain(number: float) -> float:
+    """What it was before it was float32, if it was 0.1 or the like."""
+    return float(f"{number:.7g}")
 
 
 @dataclass(frozen=True)

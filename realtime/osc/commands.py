@@ -93,6 +93,14 @@ def _rack(server: Server, client: Client, args: tuple[Any, ...]) -> None:
         server.tell(client, "/verdigris/rack")
 
 
+def _controls(server: Server, client: Client, args: tuple[Any, ...]) -> None:
+    found = facts.controls(server.engine)
+    for number, control in enumerate(found, 1):
+        server.tell(client, "/verdigris/rack/controls", number, len(found), *control)
+    if not found:
+        server.tell(client, "/verdigris/rack/controls", 0, 0)
+
+
 def _sync(server: Server, client: Client, args: tuple[Any, ...]) -> None:
     server.control.flush()
     server.tell(client, "/verdigris/synced", *args)
@@ -253,6 +261,13 @@ COMMANDS = {
             "answers, for each effect: place (pre, a.post, b.post), number, effect, latency in samples, 1 if bypassed; "
             "without effects once, with nothing",
             _rack,
+        ),
+        Command(
+            "/verdigris/rack/controls",
+            "",
+            "answers number and count, then name, effect, type (float, int or bool), value, default, lowest, highest, "
+            "what it is; once for each control of an effect; 0 0 without effects",
+            _controls,
         ),
         Command("/verdigris/sync", "id", "answers /verdigris/synced id, when all before it has been given on", _sync),
         Command("/verdigris/ping", "", "answers /verdigris/pong, and renews the lease as any message does", _ping),

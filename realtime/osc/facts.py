@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from realtime.engine import Engine
+from realtime.rack.rows import rows
 from realtime.service import Playing
 from realtime.timeline import SLOTS
 
@@ -24,6 +25,18 @@ def codec(engine: Engine, slot: str) -> dict[str, Any]:
     """What a slot plays; no more than that it is off, if it is."""
     playing = {SLOTS[p.slot]: p for p in engine.playing}
     return {"slot": slot, **(_codec(playing[slot]) if slot in playing else {"name": "off"})}
+
+
+def controls(engine: Engine) -> list[list[Any]]:
+    """Of each control of an effect: name, effect, type, value, default, lowest, highest, what it is."""
+    found = []
+    for effect in engine.inserted:
+        for row in rows([effect]).values():
+            bounds = [0, 1] if row.kind is bool else [row.low, row.high]
+            found.append(
+                [row.name, effect.spec, row.kind.__name__, engine.values[row.name], row.default, *bounds, row.help]
+            )
+    return found
 
 
 def _codec(playing: Playing) -> dict[str, Any]:
