@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QImage
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QWidget
+from shiboken6 import delete
 
+from gui.app import application
+from gui.store import Store
+from gui.window import Window
 from models.codec import CodecSpec
 from realtime.client import ABSENT, PLAYING, CodecFacts, Event, Frame, Latency
 from realtime.params import PARAMETERS
@@ -112,3 +123,42 @@ class FakeClient:
 
     def close(self) -> None:
         self.closed = True
+
+
+@contextlib.contextmanager
+def open_window(client: FakeClient, place: Path) -> Iterator[Window]:
+    """Offscreen, with the keys; what it keeps goes to `place`."""
+    application((1440, 900))
+    made = Window(client, Store(place))  # type: ignore[arg-type]
+    made.polish()
+    made.resize(1200, 760)
+    made.show()
+    made.activateWindow()
+    assert QTest.qWaitForWindowActive(made)
+    made.tick()
+    yield made
+    made.close()
+    delete(made)
+
+
+def play(window: Window, client: FakeClient, seconds: float = 2.0) -> None:
+    """nano in A, Opus in B."""
+    client.play(a=nano(), b=opus())
+    window.tick()
+    assert client.rings
+    for number in range(int(seconds * 48_000 / 8192) + 1):
+        client.waiting["a"].append(frame("a", number, nano()))
+    for number in range(int(seconds * 50)):
+        client.waiting["b"].append(frame("b", number, opus()))
+    for _ in range(int(seconds * 5)):
+        client.rings.now += 9600
+        window.tick()
+
+
+def press(window: Window, key: Qt.Key, modifier: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier) -> None:
+    QTest.keyClick(window, key, modifier)
+
+
+def pixels(widget: QWidget) -> np.ndarray:
+    image = widget.grab().toImage().convertToFormat(QImage.Format.Format_RGB32)
+    return np.array(image.constBits()).reshape(image.height(), -1, 4)[:, : image.width(), :3]

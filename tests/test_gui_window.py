@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PySide6.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QUrl
-from PySide6.QtGui import QDropEvent, QImage
+from PySide6.QtGui import QDropEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QAbstractSlider, QApplication, QComboBox, QLabel, QWidget
 from shiboken6 import delete
@@ -24,7 +24,7 @@ from models.codec import CodecSpec
 from realtime import cli
 from realtime.client import ABSENT, GONE, LOADING, WARMING, CodecFacts, Event
 from realtime.params import PARAMETERS, Parameter
-from tests.gui_rig import FakeClient, frame, nano, opus
+from tests.gui_rig import FakeClient, nano, open_window, pixels, play, press
 
 
 @pytest.fixture
@@ -34,40 +34,8 @@ def client() -> FakeClient:
 
 @pytest.fixture
 def window(client: FakeClient, tmp_path: Path) -> Iterator[Window]:
-    application((1440, 900))
-    made = Window(client, Store(tmp_path))  # type: ignore[arg-type]
-    made.polish()
-    made.resize(1200, 760)
-    made.show()
-    made.activateWindow()
-    assert QTest.qWaitForWindowActive(made)
-    made.tick()
-    yield made
-    made.close()
-    delete(made)
-
-
-def play(window: Window, client: FakeClient, seconds: float = 2.0) -> None:
-    """nano in A, Opus in B."""
-    client.play(a=nano(), b=opus())
-    window.tick()
-    assert client.rings
-    for number in range(int(seconds * 48_000 / 8192) + 1):
-        client.waiting["a"].append(frame("a", number, nano()))
-    for number in range(int(seconds * 50)):
-        client.waiting["b"].append(frame("b", number, opus()))
-    for _ in range(int(seconds * 5)):
-        client.rings.now += 9600
-        window.tick()
-
-
-def press(window: Window, key: Qt.Key, modifier: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier) -> None:
-    QTest.keyClick(window, key, modifier)
-
-
-def pixels(widget: QWidget) -> np.ndarray:
-    image = widget.grab().toImage().convertToFormat(QImage.Format.Format_RGB32)
-    return np.array(image.constBits()).reshape(image.height(), -1, 4)[:, : image.width(), :3]
+    with open_window(client, tmp_path) as made:
+        yield made
 
 
 @pytest.mark.parametrize(
@@ -214,20 +182,6 @@ def test_a_stream_that_stands_still_is_no_device(window: Window, client: FakeCli
     window.tick()
     window.tick()
     assert window.header.state.text() == ""
-
-
-def test_blind_hides_names_colours_and_pictures(window: Window, client: FakeClient):
-    play(window, client)
-    press(window, Qt.Key.Key_B)
-    window.tick()
-    texts = " ".join(child.text() for child in window.strip.findChildren(QAbstractButton) if child.isVisible())
-    assert "DRY" not in texts
-    assert "Δ" not in texts
-    assert window.scope.input.message == window.spectrum.message == "hidden while blind"
-    assert "nano" not in window.header.codecs["a"].currentText()
-    hues = {tuple(int(theme.PATHS[path][i : i + 2], 16) for i in (5, 3, 1)) for path in ("a", "b", "delta")}
-    seen = {tuple(pixel) for pixel in pixels(window).reshape(-1, 3)}
-    assert not hues & seen
 
 
 def test_freeze_stops_the_pictures(window: Window, client: FakeClient):
@@ -418,66 +372,6 @@ def test_a_fader_is_learned_and_remembered_for_the_next_engine(window: Window, c
     assert ("/verdigris/bind", ("/1/fader1", "a.steps")) in other_client.sent
     other.close()
     delete(other)
-
-
-class Always:
-    """X is always B."""
-
-    def choice(self, of: tuple[str, ...]) -> str:
-        return "b"
-
-
-def test_a_blind_test_is_fair_hides_what_would_tell_and_is_scored_at_its_end(
-    window: Window, client: FakeClient, tmp_path: Path
-):
-    play(window, client)
-    client.set("monitor", "delta")
-    window.open_drawer("ABX")
-    window.abx.draws = Always()
-    QApplication.processEvents()
-    QTest.mouseClick(window.abx.begin_button, Qt.MouseButton.LeftButton)
-    window.tick()
-    assert ("/verdigris/capture", (1.5,)) in client.sent  # of the 2 s that were heard
-    assert client.values["match"] == "follow"
-    window.fair.settle()
-    assert client.values["match"] == "hold"
-    for number in range(16):
-        assert window.abx.progress.text() == f"Trial {number + 1} of 16"
-        assert not window.abx.answers["a"].isEnabled()
-        press(window, Qt.Key.Key_3)
-        window.tick()
-        assert client.values["monitor"] == "b"
-        assert not any(button.isChecked() for button in window.strip.paths.values())
-        assert window.scope.input.message == "hidden while blind"
-        assert window.abx.score.text() == ""
-        press(window, Qt.Key.Key_5 if number else Qt.Key.Key_4)
-    assert window.abx.score.text().startswith("15 right of 16, p = 0.000259")
-    window.tick()
-    assert (client.values["monitor"], client.values["match"], client.values["source"]) == ("delta", "off", "input")
-    assert window.strip.paths["delta"].isChecked()
-    assert window.scope.input.message == ""
-    for name in ("abx.csv", "abx.json"):
-        window.abx.write(tmp_path / name)
-    assert (tmp_path / "abx.csv").read_text().startswith("trial,x,answer")
-    assert '"p_value"' in (tmp_path / "abx.json").read_text()
-
-
-def test_a_blind_test_ends_where_its_loop_cannot_be_had(window: Window, client: FakeClient):
-    play(window, client)
-    window.abx.begin()
-    client.events.append(Event("fail", ("capture", "only 0.1 s were heard so far.")))
-    window.tick()
-    assert not window.abx.running
-    assert "only 0.1 s" in window.strip.hint.text()
-
-
-def test_a_blind_test_ends_with_its_engine(window: Window, client: FakeClient):
-    play(window, client)
-    window.abx.begin()
-    client.state = GONE
-    window.tick()
-    assert not window.abx.running
-    assert window.strip.blind.isEnabled()
 
 
 def test_closing_the_window_lets_the_engine_play_unless_it_started_it(window: Window, client: FakeClient):
