@@ -27,6 +27,8 @@ def load_family(family: str, rest: str) -> Codec:
     """The codec of a family; `rest` is its kbit/s, "random" (of released size, random weights) or empty (all books)."""
     if rest == "random" and family in RELEASED:
         return codec_of(ResidualNetwork(sizes_of(family)).randomise(0), f"{family}:random")
+    if family in RELEASED and rest:
+        books_at(rest, sizes_of(family), family)  # before anything is fetched
     if family == "swift":
         if not SWIFT.is_file():
             raise CodecError('codec "swift" has no bundled weights in this tree. Pass the path of a checkpoint.')
@@ -46,10 +48,7 @@ def load_file(path: Path) -> Codec:
 def codec_of(network: ResidualNetwork, name: str, kbps: str = "") -> Codec:
     """The codec of a network, with as many books as a bitrate takes. CodecError names the bitrates there are."""
     if kbps:
-        offered = bitrates(network.config)
-        if kbps not in offered:
-            raise CodecError(f"{kbps} kbit/s not offered by {name} ({', '.join(offered)}). Pass one of these.")
-        network, name = network.cut(offered[kbps]), f"{name}:{kbps}"
+        network, name = network.cut(books_at(kbps, network.config, name)), f"{name}:{kbps}"
     network.rename(name)
     return SegmentCodec(network) if getattr(network.config, "norm", False) else ResidualCodec(network)
 
@@ -65,6 +64,17 @@ def sizes_of_family(family: str) -> Config | None:
     if family != "swift":
         return sizes_of(family)
     return from_json(metadata_of(SWIFT)["config"]) if SWIFT.is_file() else None
+
+
+def books_at(kbps: str, config: Config, name: str) -> int:
+    """How many books a bitrate takes; CodecError names the bitrates there are."""
+    offered = bitrates(config)
+    if kbps not in offered:
+        raise CodecError(
+            f"{kbps} kbit/s not offered by {name} ({', '.join(offered)}), which has 1 to {len(offered)} books. "
+            "Pass one of these, or all books and a.books=N while it plays."
+        )
+    return offered[kbps]
 
 
 def find(family: str) -> Path:

@@ -19,7 +19,7 @@ from models.codec import CodecError, Controls
 from models.dac import dac_44khz
 from models.load import load
 from models.residual import ResidualCodec, ResidualNetwork, whole_file
-from models.residual_load import codec_of
+from models.residual_load import codec_of, load_family
 from models.residual_official import _DAC, family_of, read_official, renamed
 from models.rvq import QuantiserConfig
 from models.seanet import SeanetConfig, encodec_24khz, encodec_48khz
@@ -207,6 +207,15 @@ def test_a_bitrate_is_a_number_of_books() -> None:
     assert codec.open_encoder().encode(np.zeros((1, 320), np.float32)).bits * 75 == 1500
     with pytest.raises(CodecError, match=r"7 kbit/s not offered by encodec24 \(0\.75, 1\.5, .* 6\)"):
         codec_of(ResidualNetwork(replace(encodec_24khz(8), width=4)), "encodec24", "7")
+
+
+@pytest.mark.parametrize(("family", "books"), [("encodec24", 32), ("encodec48", 16), ("dac", 9)])
+def test_what_is_no_bitrate_is_refused_before_anything_is_fetched(
+    family: str, books: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("models.residual_load.find", lambda family: pytest.fail("asked the Hub"))
+    with pytest.raises(CodecError, match=f"random:books=9 kbit/s not offered by {family} .* 1 to {books} books"):
+        load_family(family, "random:books=9")
 
 
 def test_fewer_books_from_the_start_are_the_first_of_all() -> None:
