@@ -23,9 +23,11 @@ from models.pcm import Pcm
 
 if TYPE_CHECKING:
     from models.entropy import TokenModel
+    from models.forecast import Forecast
 
 WEIGHTS = Path(__file__).parent / "weights"
 NANO, SWIFT = WEIGHTS / "nano.safetensors", WEIGHTS / "swift.safetensors"
+FORECAST, SWIFT_CODES = WEIGHTS / "swift-codes.safetensors", (48_000, 320, 1024)  # of codes of this rate, hop and size
 PATHS = ("continuous", "discrete")
 CHECKPOINTS = (".safetensors", ".pt", ".th", ".pth")  # a name that ends so is a file
 HEADER = 100_000_000  # bytes of JSON before the tensors; longer is no checkpoint
@@ -101,18 +103,29 @@ def open_token_model(spec: CodecSpec) -> TokenModel | None:
     return TokenModel(spec.books, spec.cardinality)
 
 
-def code_tokens(tokens: npt.NDArray[np.int32], size: int) -> bytes:
+def forecast_of(rate: int, hop: int, books: int, size: int) -> Forecast | None:
+    """What tells the next codes of streams like the bundled residual codec's; None for others."""
+    if (rate, hop, size) != SWIFT_CODES or not 1 <= books <= 8 or not FORECAST.is_file():
+        return None
+    from models.forecast import Forecast
+
+    return Forecast.read(FORECAST)
+
+
+def code_tokens(tokens: npt.NDArray[np.int32], size: int, forecast: Forecast | None) -> bytes:
     """Tokens [steps, books] under an entropy coder; CodecError if it is not installed."""
     from models.entropy import encode
 
-    return encode(tokens, size)
+    return encode(tokens, size, forecast)
 
 
-def decode_tokens(data: bytes, steps: int, books: int, size: int) -> npt.NDArray[np.int32]:
+def decode_tokens(
+    data: bytes, steps: int, books: int, size: int, forecast: Forecast | None
+) -> npt.NDArray[np.int32]:  # fmt: skip
     """Inverse of `code_tokens`."""
     from models.entropy import decode
 
-    return decode(data, steps, books, size)
+    return decode(data, steps, books, size, forecast)
 
 
 def _pcm(rest: str, rate: int | None, precision: str | None) -> Codec:

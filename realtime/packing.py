@@ -1,8 +1,9 @@
 """Packed tapes: a tape of tokens under an entropy coder. Unpacked it is the same tape, byte by byte, on any machine.
 
-    magic    8   "VDGPACK\\n"           frames  4
-    digest  32   SHA-256 of the tape   runs    4      stretches of frames whose indices follow each other
-    header 100   the tape's own        coded   4      bytes
+    magic     8  "VDGPACK\\n"                       frames  4
+    digest   32  SHA-256 of the tape               runs    4      stretches of frames whose indices follow each other
+    header  100  the tape's own                    coded   4      bytes
+    forecast 32  its digest, or zeros: without one
     then for each run its first index, 4, and its frames, 4; then the coded tokens (models/entropy.py). Little-endian.
 
 Unlike a tape it is written as a whole. What a damaged tape has after its last whole frame is not packed.
@@ -18,12 +19,13 @@ from pathlib import Path
 import numpy as np
 
 from models.codec import CodecError, Frame
-from models.load import code_tokens, decode_tokens
+from models.load import code_tokens, decode_tokens, forecast_of
 from realtime.tape import HEADER_BYTES, TapeHeader, TapeReader, TapeWriter
 from realtime.wholefile import WholeFile, check_apart, check_writable
 
 MAGIC = b"VDGPACK\n"
-_HEAD = struct.Struct(f"<8s32s{HEADER_BYTES}sIII")
+_HEAD = struct.Struct(f"<8s32s{HEADER_BYTES}s32sIII")
+NONE = bytes(32)
 _RUN = struct.Struct("<II")
 
 
@@ -47,9 +49,12 @@ def pack(tape: Path, target: Path) -> tuple[int, int]:
         else:
             runs.append([frame.index, 1])
     tokens = np.array([frame.tokens for frame in frames], np.int32).reshape(len(frames), header.tokens)
-    coded = code_tokens(tokens, header.cardinality)
+    forecast = forecast_of(header.sample_rate, header.hop, header.tokens, header.cardinality)
+    coded = code_tokens(tokens, header.cardinality, forecast)
     data = data[: HEADER_BYTES + len(frames) * header.record_bytes]
-    head = _HEAD.pack(MAGIC, hashlib.sha256(data).digest(), data[:HEADER_BYTES], len(frames), len(runs), len(coded))
+    told = forecast.digest if forecast else NONE
+    digest = hashlib.sha256(data).digest()
+    head = _HEAD.pack(MAGIC, digest, data[:HEADER_BYTES], told, len(frames), len(runs), len(coded))
     file = WholeFile(target)
     file.working.write_bytes(head + b"".join(_RUN.pack(*run) for run in runs) + coded)
     file.commit()
@@ -68,8 +73,9 @@ def unpack(packed: Path, target: Path) -> int:
         raise CodecError(f'"{packed.name}" is no packed tape. Pass a file that verdigris pack wrote.')
     digest: bytes
     head: bytes
+    told: bytes
     count: int
-    _, digest, head, count, runs, coded = _HEAD.unpack_from(data)
+    _, digest, head, told, count, runs, coded = _HEAD.unpack_from(data)
     at = _HEAD.size + runs * _RUN.size
     damaged = CodecError(f'packed tape "{packed.name}" is truncated or damaged. Pack the tape again.')
     if len(data) != at + coded:
@@ -82,8 +88,14 @@ def unpack(packed: Path, target: Path) -> int:
     ]
     if len(indices) != count:
         raise damaged
+    forecast = forecast_of(header.sample_rate, header.hop, header.tokens, header.cardinality) if told != NONE else None
+    if told != (forecast.digest if forecast else NONE):
+        raise CodecError(
+            f'packed tape "{packed.name}" was packed with another forecast than is here, or is damaged. '
+            "Unpack it with the version of verdigris that packed it."
+        )
     try:
-        tokens = decode_tokens(data[at:], count, header.tokens, header.cardinality)
+        tokens = decode_tokens(data[at:], count, header.tokens, header.cardinality, forecast)
     except ValueError as error:
         raise damaged from error
     file = WholeFile(target)

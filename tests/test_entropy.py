@@ -76,7 +76,7 @@ def test_frequencies_are_whole_and_add_up_to_one(tokens: list[int], before: int)
     model = TokenModel(2, 16)
     for token in tokens:
         model.learn(1, token, before)
-    found = model.frequencies(1, before)
+    found = model.frequencies(1, [before])
     assert found.min() >= 1
     assert int(found.sum()) == ONE
 
