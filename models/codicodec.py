@@ -22,7 +22,7 @@ from models.config import CoDiCodecConfig, spec_of
 from models.decoding import Conditions, Progress
 from models.graphs import replay_parts
 from models.network import CoDiCodecNetwork
-from models.placement import use_threads
+from models.placement import keep_memory, use_threads
 from models.spectral import Spectral
 from models.streaming import StreamDecoder, StreamEncoder, decode_together
 from models.whole import as_stereo, decode_file, encode_file
@@ -68,13 +68,14 @@ class CoDiCodec:
         self._conditions = Conditions(network)
 
     def tune(self) -> None:
-        """For live use: on CUDA, graphs; on a CPU as many threads as are faster here and now, process-wide.
+        """For live use: on CUDA, graphs; on a CPU memory is kept, and as many threads used as are faster; process-wide.
 
         It may change the last bit.
         """
         if self.network.device.type == "cuda":
             replay_parts(self.network)
         if self.network.device.type == "cpu":
+            keep_memory()
             self.reason += f", {use_threads(self.network)} thread(s)"
 
     def open_encoder(self) -> StreamEncoder:
