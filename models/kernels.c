@@ -18,7 +18,7 @@
 
 typedef uint16_t bf16;
 
-enum { PANEL = 32, ROWS = 8, TILES = 64, QUERIES = 48, PARTS = 8 };
+enum { PANEL = 32, ROWS = 8, TILES = 64, QUERIES = 48, LINES = 64, PARTS = 8 };
 
 INLINE __m512i bits(const bf16 *from) { return _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)from)); }
 
@@ -46,6 +46,17 @@ INLINE __m512 exponential(__m512 x) {
     return _mm512_scalef_ps(sum, n);
 }
 
+/* 2^x for x <= 0, relative error below 4e-6: enough for what becomes bfloat16. */
+INLINE __m512 power_of_two(__m512 x) {
+    __m512 n = _mm512_roundscale_ps(x, 8), r = _mm512_sub_ps(x, n);
+    __m512 sum = constant(0.0096181291f);
+    sum = _mm512_fmadd_ps(sum, r, constant(0.0555041087f));
+    sum = _mm512_fmadd_ps(sum, r, constant(0.2402265070f));
+    sum = _mm512_fmadd_ps(sum, r, constant(0.6931471806f));
+    sum = _mm512_fmadd_ps(sum, r, constant(1.0f));
+    return _mm512_scalef_ps(sum, n);
+}
+
 INLINE __m512 silu(__m512 x) {
     return _mm512_div_ps(x, _mm512_add_ps(constant(1.0f), exponential(_mm512_sub_ps(_mm512_setzero_ps(), x))));
 }
@@ -64,13 +75,8 @@ static void *room(size_t bytes) {
 
 /* ---- matrix product -------------------------------------------------------------------------------------------- */
 
-/* `rows` rows of A times one panel. `rows` is constant where it is inlined, so that all sums stay in registers. */
-INLINE void strip(int rows, int add, const bf16 *a, long lda, const bf16 *panel, float *c, long ldc, int pairs) {
-    __m512 sums[ROWS][2];
-    UNROLL for (int i = 0; i < rows; i++) {
-        sums[i][0] = add ? _mm512_loadu_ps(c + i * ldc) : _mm512_setzero_ps();
-        sums[i][1] = add ? _mm512_loadu_ps(c + i * ldc + 16) : _mm512_setzero_ps();
-    }
+/* Add `rows` rows of A times one panel. `rows` is constant where it is inlined, so that all sums stay in registers. */
+INLINE void accumulate(int rows, const bf16 *a, long lda, const bf16 *panel, int pairs, __m512 sums[ROWS][2]) {
     for (int k = 0; k < pairs; k++, panel += 2 * PANEL) {
         __m512bh first = (__m512bh)_mm512_loadu_si512(panel), second = (__m512bh)_mm512_loadu_si512(panel + PANEL);
         UNROLL for (int i = 0; i < rows; i++) {
@@ -79,6 +85,15 @@ INLINE void strip(int rows, int add, const bf16 *a, long lda, const bf16 *panel,
             sums[i][1] = _mm512_dpbf16_ps(sums[i][1], pair, second);
         }
     }
+}
+
+INLINE void strip(int rows, int add, const bf16 *a, long lda, const bf16 *panel, float *c, long ldc, int pairs) {
+    __m512 sums[ROWS][2];
+    UNROLL for (int i = 0; i < rows; i++) {
+        sums[i][0] = add ? _mm512_loadu_ps(c + i * ldc) : _mm512_setzero_ps();
+        sums[i][1] = add ? _mm512_loadu_ps(c + i * ldc + 16) : _mm512_setzero_ps();
+    }
+    accumulate(rows, a, lda, panel, pairs, sums);
     UNROLL for (int i = 0; i < rows; i++) {
         _mm512_storeu_ps(c + i * ldc, sums[i][0]);
         _mm512_storeu_ps(c + i * ldc + 16, sums[i][1]);
@@ -254,6 +269,80 @@ void patch_rows(const bf16 *x, const float *affine, bf16 *out, int batch, int he
 
 /* ---- transformer ----------------------------------------------------------------------------------------------- */
 
+/* A strip of a linear layer: sums to bfloat16; plus the residual where there is one; or, `gated`, SiLU of the panel's
+   first 16 columns times its other 16. */
+INLINE void layer_strip(int rows, int gated, const bf16 *a, long lda, const bf16 *panel, const bf16 *residual,
+                        bf16 *out, long ldo, int pairs) {
+    __m512 sums[ROWS][2];
+    UNROLL for (int i = 0; i < rows; i++) sums[i][0] = sums[i][1] = _mm512_setzero_ps();
+    accumulate(rows, a, lda, panel, pairs, sums);
+    UNROLL for (int i = 0; i < rows; i++) {
+        if (gated) {
+            store(out + i * ldo, _mm512_mul_ps(silu(sums[i][0]), sums[i][1]));
+            continue;
+        }
+        UNROLL for (int j = 0; j < 2; j++) {
+            long at = i * ldo + 16 * j;
+            store(out + at, residual ? _mm512_add_ps(sums[i][j], load(residual + at)) : sums[i][j]);
+        }
+    }
+}
+
+static __attribute__((noinline)) void layer(int gated, const bf16 *a, const bf16 *b, const bf16 *residual, bf16 *out,
+                                            int rows, int inner, int columns) {
+    long ldo = gated ? columns / 2 : columns;
+    for (int n = 0; n < columns; n += PANEL, b += (long)inner * PANEL) {
+        long at = gated ? n / 2 : n;
+        for (int m = 0; m < rows;) {
+            const bf16 *from = a + (long)m * inner, *beside = residual ? residual + m * ldo + at : 0;
+            bf16 *to = out + m * ldo + at;
+            if (m + ROWS <= rows) {
+                layer_strip(ROWS, gated, from, inner, b, beside, to, ldo, inner / 2);
+                m += ROWS;
+            } else {
+                layer_strip(1, gated, from, inner, b, beside, to, ldo, inner / 2);
+                m++;
+            }
+        }
+    }
+}
+
+INLINE void layer_normed_row(const bf16 *from, const float *scale, float epsilon, int width, bf16 *to) {
+    __m512 sum = _mm512_setzero_ps(), squares = sum;
+    for (int d = 0; d < width; d += 16) sum = _mm512_add_ps(sum, load(from + d));
+    __m512 mean = constant(_mm512_reduce_add_ps(sum) / width);
+    for (int d = 0; d < width; d += 16) {
+        __m512 value = _mm512_sub_ps(load(from + d), mean);
+        squares = _mm512_fmadd_ps(value, value, squares);
+    }
+    __m512 norm = constant(1 / sqrtf(_mm512_reduce_add_ps(squares) / width + epsilon));
+    for (int d = 0; d < width; d += 16) {
+        __m512 value = _mm512_mul_ps(_mm512_sub_ps(load(from + d), mean), norm);
+        store(to + d, _mm512_mul_ps(value, _mm512_loadu_ps(scale + d)));
+    }
+}
+
+/* A linear layer of [batch * rows, inner], layer-normed first, times scale [1 or batch][inner], where that is given.
+   Plus the residual where there is one; `gated`, whose weights alternate by 16, SiLU(gate) * value [columns / 2]. */
+void linear(const bf16 *x, const float *scale, int scales, float epsilon, const bf16 *weights, const bf16 *residual,
+            bf16 *out, int batch, int rows, int inner, int columns, int gated, int threads) {
+    long all = (long)batch * rows, share = ((all + threads - 1) / threads + ROWS - 1) / ROWS * ROWS;
+    long size = share < LINES ? share : LINES, wide = gated ? columns / 2 : columns;
+#pragma omp parallel for schedule(dynamic)
+    for (long first = 0; first < all; first += size) {
+        long count = all - first < size ? all - first : size;
+        const bf16 *from = x + first * inner;
+        if (scale) {
+            bf16 *normed = room(size * inner * sizeof(bf16));
+            for (long i = 0; i < count; i++)
+                layer_normed_row(from + i * inner, scale + (scales > 1 ? (first + i) / rows : 0) * inner, epsilon,
+                                 inner, normed + i * inner);
+            from = normed;
+        }
+        layer(gated, from, weights, residual ? residual + first * wide : 0, out + first * wide, count, inner, columns);
+    }
+}
+
 INLINE void normed_row(const bf16 *from, const float *gain, float factor, float epsilon, int width, bf16 *to) {
     __m512 squares = _mm512_setzero_ps();
     for (int d = 0; d < width; d += 16) squares = _mm512_fmadd_ps(load(from + d), load(from + d), squares);
@@ -263,13 +352,13 @@ INLINE void normed_row(const bf16 *from, const float *gain, float factor, float 
 }
 
 /* Queries of rows [batch, rows, heads * width], `stride` apart, to [batch, heads, rows, width]: RMS-normed, times gain,
-   and times 1 / sqrt(width), which attention wants. */
+   and times 1 / sqrt(width) and log2(e), which attention wants: its exponentials are powers of two. */
 void split_queries(const bf16 *rows_in, long stride, const float *gain, float epsilon, bf16 *out, int batch, int rows,
                    int heads, int width) {
 #pragma omp parallel for
     for (long job = 0; job < (long)batch * heads * rows; job++) {
         long row = job % rows, head = job / rows % heads, b = job / rows / heads;
-        normed_row(rows_in + (b * rows + row) * stride + head * width, gain, 1 / sqrtf(width), epsilon, width,
+        normed_row(rows_in + (b * rows + row) * stride + head * width, gain, 1.44269504f / sqrtf(width), epsilon, width,
                    out + job * width);
     }
 }
@@ -324,7 +413,7 @@ INLINE float soften(const float *scores, bf16 *weights, int past, int past_padde
         int first = part ? past_padded : 0, count = part ? own : past, padded = part ? own_padded : past_padded;
         for (int j = 0; j < padded; j += 16) {
             __mmask16 valid = count - j >= 16 ? 0xffff : count > j ? (1u << (count - j)) - 1 : 0;
-            __m512 weight = exponential(_mm512_sub_ps(_mm512_loadu_ps(scores + first + j), top));
+            __m512 weight = power_of_two(_mm512_sub_ps(_mm512_loadu_ps(scores + first + j), top));
             weight = _mm512_maskz_mov_ps(valid, weight);
             sum = _mm512_add_ps(sum, weight);
             store(weights + first + j, weight);

@@ -85,6 +85,40 @@ def pack_convolution(weight: Tensor) -> Tensor:
     return panels.transpose(2, 3).contiguous()
 
 
+def pack_linear(weight: Tensor, *, gated: bool = False) -> Tensor:
+    """A linear layer's weight [N, K], N a multiple of 32, as [N / 32, K / 2, 32, 2] for `linear`.
+
+    `gated`: its first half are gates, which are laid beside their values, 16 by 16.
+    """
+    rows, inner = weight.shape
+    weight = weight.detach().to(torch.bfloat16)
+    if gated:
+        weight = weight.reshape(2, -1, PANEL // 2, inner).transpose(0, 1)
+    return weight.reshape(rows // PANEL, PANEL, inner // 2, 2).transpose(1, 2).contiguous()
+
+
+def linear(
+    x: Tensor,
+    packed: Tensor,
+    scale: Tensor | None = None,
+    epsilon: float = 0.0,
+    residual: Tensor | None = None,
+    gated: bool = False,
+) -> Tensor:
+    """A layer [B, N, K], after a layer norm times scale [1 or B, K] if that is given; plus the residual, or gated."""
+    batch, rows, inner = x.shape
+    x = x.contiguous()
+    residual = None if residual is None else residual.contiguous()
+    scale = None if scale is None else scale.float().contiguous()
+    columns = packed.shape[0] * PANEL
+    out = x.new_empty(batch, rows, columns // 2 if gated else columns)
+    _call(
+        "linear", x, scale, 1 if scale is None else scale.shape[0], ctypes.c_float(epsilon), packed, residual, out,
+        batch, rows, inner, columns, gated, torch.get_num_threads(),
+    )  # fmt: skip
+    return out
+
+
 def prepare(x: Tensor, injected: Tensor | None, scale: Tensor, groups: int, epsilon: float) -> tuple[Tensor, Tensor]:
     """(x + injected) / sqrt(2), or x; and its group norm times scale [1 or B, C] as an affine map for `convolve`."""
     batch, channels, height, width = x.shape

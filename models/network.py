@@ -19,7 +19,7 @@ from models.config import CoDiCodecConfig
 from models.consistency import NoiseEmbedding, precondition
 from models.convstack import Block, Fold, FoldingStack, Gain, Unfold, UnfoldingStack
 from models.fsq import FSQ
-from models.transformer import KeysValues, Transformer, layer_norm
+from models.transformer import Attention, GatedMLP, KeysValues, Transformer, layer_norm
 
 LEFT, RIGHT = 0, 1
 
@@ -119,7 +119,7 @@ class CoDiCodecNetwork(nn.Module):
         packs = dtype == torch.bfloat16 and self.device.type == "cpu" and kernels.library() is not None
         packs = packs and all(channels % kernels.PANEL == 0 for channels in self.config.channels)
         for module in self.modules():
-            if isinstance(module, Block | Fold | Unfold):
+            if isinstance(module, Block | Fold | Unfold | Attention | GatedMLP):
                 module.packed = None
                 if packs:
                     module.pack()

@@ -52,39 +52,50 @@ class Attention(nn.Module):
         self.query_gain = nn.Parameter(torch.ones(width // heads))
         self.key_gain = nn.Parameter(torch.ones(width // heads))
         self.out = nn.Linear(width, width, bias=False)
+        self.packed: tuple[Tensor, Tensor] | None = None
+
+    def pack(self) -> None:
+        """Keep the weights as `kernels` wants them."""
+        if kernels.multiply(self.query_gain.shape[0]):
+            self.packed = kernels.pack_linear(self.qkv.weight), kernels.pack_linear(self.out.weight)
 
     def keys_values(self, x: Tensor, scale: Tensor) -> KeysValues:
         """Keys and values of rows [B, N, W], without the queries."""
-        rows = F.linear(layer_norm(x, scale), self.qkv.weight[x.shape[-1] :])
-        if self._packs(x):
+        width = x.shape[-1]
+        if self.packed is not None:
+            rows = kernels.linear(x, self.packed[0][width // kernels.PANEL :], scale, LAYER_EPSILON)
             return kernels.split_keys_values(rows, self.heads, self.key_gain, RMS_EPSILON)
-        keys, values = rows.chunk(2, dim=-1)
+        keys, values = F.linear(layer_norm(x, scale), self.qkv.weight[width:]).chunk(2, dim=-1)
         return rms_norm(self._split(keys), self.key_gain), self._split(values)
 
     def forward(self, x: Tensor, scale: Tensor, past: KeysValues | None, rows: slice) -> tuple[Tensor, KeysValues]:
         """Attend from `rows` of [B, N, W] to all rows and the past; (residual sum of those, own keys and values)."""
-        count = x.shape[1]
+        if self.packed is not None:
+            return self._forward_packed(x, scale, past, rows, *self.packed)
         if rows == slice(None):
-            queries = both = self.qkv(layer_norm(x, scale))
+            queries, keys, values = self.qkv(layer_norm(x, scale)).chunk(3, dim=-1)
+            own = rms_norm(self._split(keys), self.key_gain), self._split(values)
         else:
             own = self.keys_values(x, scale)
             x = x[:, rows]
             queries = F.linear(layer_norm(x, scale), self.qkv.weight[: x.shape[-1]])
-            both = None
-        if self._packs(x):
-            if both is not None:
-                own = kernels.split_keys_values(both, self.heads, self.key_gain, RMS_EPSILON)
-            normed = kernels.split_queries(queries, self.heads, self.query_gain, RMS_EPSILON)
-            return x + self.out(kernels.attend(normed, past, own, count)), own
-        if both is not None:
-            queries, keys, values = both.chunk(3, dim=-1)
-            own = rms_norm(self._split(keys), self.key_gain), self._split(values)
         keys, values = own if past is None else (torch.cat(pair, dim=2) for pair in zip(past, own, strict=True))
         mixed = attend(rms_norm(self._split(queries), self.query_gain), keys, values)
         return x + self.out(mixed.transpose(1, 2).flatten(2)), own
 
-    def _packs(self, x: Tensor) -> bool:
-        return kernels.serve(x) and kernels.multiply(x.shape[-1] // self.heads)
+    def _forward_packed(
+        self, x: Tensor, scale: Tensor, past: KeysValues | None, rows: slice, qkv: Tensor, out: Tensor
+    ) -> tuple[Tensor, KeysValues]:
+        count, width = x.shape[1:]
+        if rows == slice(None):
+            queries = kernels.linear(x, qkv, scale, LAYER_EPSILON)
+            own = kernels.split_keys_values(queries, self.heads, self.key_gain, RMS_EPSILON)
+        else:
+            own = self.keys_values(x, scale)
+            x = x[:, rows]
+            queries = kernels.linear(x, qkv[: width // kernels.PANEL], scale, LAYER_EPSILON)
+        queries = kernels.split_queries(queries, self.heads, self.query_gain, RMS_EPSILON)
+        return kernels.linear(kernels.attend(queries, past, own, count), out, residual=x), own
 
     def _split(self, x: Tensor) -> Tensor:
         return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # [B, heads, N, width / heads]
@@ -96,8 +107,17 @@ class GatedMLP(nn.Module):
         self.norm = Gain(width, noise_width)
         self.widen = nn.Linear(width, 2 * hidden, bias=False)
         self.narrow = nn.Linear(hidden, width, bias=False)
+        self.packed: tuple[Tensor, Tensor] | None = None
+
+    def pack(self) -> None:
+        """Keep the weights as `kernels` wants them."""
+        if kernels.multiply(self.narrow.in_features):
+            self.packed = kernels.pack_linear(self.widen.weight, gated=True), kernels.pack_linear(self.narrow.weight)
 
     def forward(self, x: Tensor, scale: Tensor) -> Tensor:
+        if self.packed is not None:
+            hidden = kernels.linear(x, self.packed[0], scale, LAYER_EPSILON, gated=True)
+            return kernels.linear(hidden, self.packed[1], residual=x)
         widened = self.widen(layer_norm(x, scale))
         if kernels.serve(x) and self.narrow.in_features % kernels.PANEL == 0:
             return x + self.narrow(kernels.gate(widened))
