@@ -56,18 +56,22 @@ class Block(nn.Module):
         self.norm = Gain(channels, noise_width)
         self.conv1 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-        self.packed: tuple[Tensor, Tensor] | None = None
+        self.packed: dict[int, tuple[Tensor, Tensor]] | None = None  # by the edge of the tiles
 
     def pack(self) -> None:
-        """Keep both weights as `kernels` wants them."""
+        """Have both weights kept as `kernels` wants them, once the size of the maps is seen."""
         if kernels.multiply(self.conv1.in_channels):
-            self.packed = kernels.pack_convolution(self.conv1.weight), kernels.pack_convolution(self.conv2.weight)
+            self.packed = {}
 
     def forward(self, x: Tensor, scale: Tensor, injected: Tensor | None) -> Tensor:
         """[B, C, H, W] to the same; `injected` is added first, the sum kept at unit variance."""
-        if self.packed is not None and x.shape[2] % 2 == x.shape[3] % 2 == 0:
+        if self.packed is not None and (edge := kernels.tile_edge(*x.shape[2:])):
+            if edge not in self.packed:
+                pack = kernels.pack_convolution
+                self.packed[edge] = pack(self.conv1.weight, edge), pack(self.conv2.weight, edge)
+            conv1, conv2 = self.packed[edge]
             x, affine = kernels.prepare(x, injected, scale, groups_of(x.shape[1]), GROUP_EPSILON)
-            return kernels.convolve(kernels.convolve(x, self.packed[0], affine, None), self.packed[1], None, x)
+            return kernels.convolve(kernels.convolve(x, conv1, affine, None), conv2, None, x)
         if injected is not None:
             x = torch.add(x, injected).mul_(HALF_POWER)
         return self.conv2(F.silu(self.conv1(group_norm(x, scale)), inplace=True)).add_(x)

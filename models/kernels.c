@@ -1,8 +1,9 @@
 /* Bfloat16 kernels for CPUs that have AVX-512 and its bfloat16 dot product (AVX512_BF16), and no matrix unit.
 
-   A 3x3 convolution by Winograd's F(2x2, 3x3) (Lavin and Gray, arXiv 1509.09308): 16 multiplications where the direct
-   form has 36, so that 2.25 times less arithmetic is left of what most of the network's time goes to. An attention
-   that keeps its scores in cache and in float32. And what torch does in several passes over memory, in one.
+   A 3x3 convolution by Winograd's F(4x4, 3x3) (Lavin and Gray, arXiv 1509.09308): 36 multiplications where the direct
+   form has 144, or by F(2x2, 3x3), 16 for 36, where tiles are few. Linear layers with the norm before them and the gate
+   or sum after them. An attention that keeps its scores in cache and in float32. And what torch does in several passes
+   over memory, in one.
 
    Maps are channels-last, [batch, rows, columns, channels] in memory. The right side of every matrix product is packed:
    panels of 32 columns, in each of them pairs of rows side by side, [columns / 32][rows / 2][32][2], as the dot product
@@ -157,88 +158,141 @@ void prepare(const bf16 *x, const bf16 *injected, bf16 *out, const float *scale,
         }
 }
 
-/* Input of one 2x2 tile, normed: 4x4 pixels of 16 channels to 16 values, `step` apart. Outside the map is zero. */
-INLINE void fold_tile(const bf16 *image, int top, int left, int height, int width, long channels, __m512 factor,
-                      __m512 offset, bf16 *to, long step) {
-    __m512 v[4][4];
-    UNROLL for (int j = 0; j < 4; j++) {
-        __m512 d[4];
-        UNROLL for (int i = 0; i < 4; i++) {
+typedef struct {
+    const bf16 *x, *weights, *residual;
+    const float *affine;
+    bf16 *out;
+    int height, width, channels, tiles; /* tiles: of the whole batch */
+} Convolution;
+
+/* Winograd's transforms of one line, for tiles of 2 or of 4 pixels; points 0, 1, -1 or 0, +-2/3, +-3/2, and infinity.
+   Of the points tried for 4 these lose least in bfloat16; kernels.py has them too. */
+static const float NEAR = 2.0f / 3, FAR = 3.0f / 2;
+
+INLINE void fold_line(int edge, const __m512 *d, __m512 *to, int step) {
+    if (edge == 2) {
+        to[0] = _mm512_sub_ps(d[2], d[0]);
+        to[step] = _mm512_add_ps(d[1], d[2]);
+        to[2 * step] = _mm512_sub_ps(d[2], d[1]);
+        to[3 * step] = _mm512_sub_ps(d[3], d[1]);
+        return;
+    }
+    __m512 near = constant(NEAR * NEAR), far = constant(FAR * FAR), both = constant(NEAR * NEAR + FAR * FAR);
+    __m512 even = _mm512_fnmadd_ps(far, d[2], d[4]), odd = _mm512_fnmadd_ps(far, d[1], d[3]);
+    to[0] = _mm512_fnmadd_ps(both, d[2], _mm512_add_ps(d[0], d[4]));
+    to[step] = _mm512_fmadd_ps(constant(NEAR), odd, even);
+    to[2 * step] = _mm512_fnmadd_ps(constant(NEAR), odd, even);
+    even = _mm512_fnmadd_ps(near, d[2], d[4]), odd = _mm512_fnmadd_ps(near, d[1], d[3]);
+    to[3 * step] = _mm512_fmadd_ps(constant(FAR), odd, even);
+    to[4 * step] = _mm512_fnmadd_ps(constant(FAR), odd, even);
+    to[5 * step] = _mm512_fnmadd_ps(both, d[3], _mm512_add_ps(d[1], d[5]));
+}
+
+INLINE void unfold_line(int edge, const __m512 *m, __m512 *to, int step) {
+    __m512 sum = _mm512_add_ps(m[1], m[2]), difference = _mm512_sub_ps(m[1], m[2]);
+    if (edge == 2) {
+        to[0] = _mm512_add_ps(m[0], sum);
+        to[step] = _mm512_add_ps(difference, m[3]);
+        return;
+    }
+    __m512 wide_sum = _mm512_add_ps(m[3], m[4]), wide = _mm512_sub_ps(m[3], m[4]);
+    to[0] = _mm512_add_ps(m[0], _mm512_add_ps(sum, wide_sum));
+    to[step] = _mm512_fmadd_ps(constant(FAR), wide, _mm512_mul_ps(constant(NEAR), difference));
+    to[2 * step] = _mm512_fmadd_ps(constant(FAR * FAR), wide_sum, _mm512_mul_ps(constant(NEAR * NEAR), sum));
+    to[3 * step] = _mm512_fmadd_ps(constant(FAR * FAR * FAR), wide,
+                                   _mm512_fmadd_ps(constant(NEAR * NEAR * NEAR), difference, m[5]));
+}
+
+/* Input of one tile, normed: its pixels and those around it, 16 channels, to as many values, `step` apart. Outside the
+   map is zero. */
+INLINE void fold_tile(int edge, const bf16 *image, int top, int left, int height, int width, long channels,
+                      __m512 factor, __m512 offset, bf16 *to, long step) {
+    __m512 v[6][6], line[6];
+    int size = edge + 2;
+    UNROLL for (int j = 0; j < size; j++) {
+        UNROLL for (int i = 0; i < size; i++) {
             int row = top + i, column = left + j;
             int inside = row >= 0 && row < height && column >= 0 && column < width;
-            d[i] = inside ? _mm512_fmadd_ps(load(image + ((long)row * width + column) * channels), factor, offset)
-                          : _mm512_setzero_ps();
+            line[i] = inside ? _mm512_fmadd_ps(load(image + ((long)row * width + column) * channels), factor, offset)
+                             : _mm512_setzero_ps();
         }
-        v[0][j] = _mm512_sub_ps(d[0], d[2]);
-        v[1][j] = _mm512_add_ps(d[1], d[2]);
-        v[2][j] = _mm512_sub_ps(d[2], d[1]);
-        v[3][j] = _mm512_sub_ps(d[1], d[3]);
+        fold_line(edge, line, &v[0][j], 6);
     }
-    UNROLL for (int i = 0; i < 4; i++, to += 4 * step) {
-        store(to, _mm512_sub_ps(v[i][0], v[i][2]));
-        store(to + step, _mm512_add_ps(v[i][1], v[i][2]));
-        store(to + 2 * step, _mm512_sub_ps(v[i][2], v[i][1]));
-        store(to + 3 * step, _mm512_sub_ps(v[i][1], v[i][3]));
+    UNROLL for (int i = 0; i < size; i++, to += size * step) {
+        fold_line(edge, v[i], line, 1);
+        UNROLL for (int j = 0; j < size; j++) store(to + j * step, line[j]);
     }
 }
 
-/* 16 products, `step` apart, to the 2x2 pixels of a tile, [row][column]. */
-INLINE void unfold_tile(const float *m, long step, __m512 pixels[2][2]) {
-    __m512 s[2][4];
-    UNROLL for (int j = 0; j < 4; j++) {
-        __m512 m0 = _mm512_loadu_ps(m + j * step), m1 = _mm512_loadu_ps(m + (4 + j) * step);
-        __m512 m2 = _mm512_loadu_ps(m + (8 + j) * step), m3 = _mm512_loadu_ps(m + (12 + j) * step);
-        s[0][j] = _mm512_add_ps(_mm512_add_ps(m0, m1), m2);
-        s[1][j] = _mm512_sub_ps(_mm512_sub_ps(m1, m2), m3);
+/* Products, `step` apart, to the pixels of a tile, [row][column]. */
+INLINE void unfold_tile(int edge, const float *m, long step, __m512 pixels[4][4]) {
+    __m512 s[4][6], line[6];
+    int size = edge + 2;
+    UNROLL for (int j = 0; j < size; j++) {
+        UNROLL for (int i = 0; i < size; i++) line[i] = _mm512_loadu_ps(m + (i * size + j) * step);
+        unfold_line(edge, line, &s[0][j], 6);
     }
-    UNROLL for (int i = 0; i < 2; i++) {
-        pixels[i][0] = _mm512_add_ps(_mm512_add_ps(s[i][0], s[i][1]), s[i][2]);
-        pixels[i][1] = _mm512_sub_ps(_mm512_sub_ps(s[i][1], s[i][2]), s[i][3]);
+    UNROLL for (int i = 0; i < edge; i++) unfold_line(edge, s[i], pixels[i], 1);
+}
+
+/* `count` tiles, from `first` on. */
+INLINE void convolve_tiles(int edge, const Convolution *c, long first, int count, long room_for) {
+    int size = (edge + 2) * (edge + 2), across = c->width / edge, down = c->height / edge, channels = c->channels;
+    long step = room_for * channels + PANEL; /* no power of two, whose multiples would share a few lines of the cache */
+    bf16 *inputs = room(size * step * (sizeof(bf16) + sizeof(float)));
+    float *outputs = (float *)(inputs + size * step);
+    for (int t = 0; t < count; t++) {
+        long tile = first + t, b = tile / across / down;
+        int top = edge * (tile / across % down) - 1, left = edge * (tile % across) - 1;
+        for (int d = 0; d < channels; d += 16) {
+            const float *affine = c->affine + 2 * b * channels + d;
+            __m512 factor = c->affine ? _mm512_loadu_ps(affine) : constant(1.0f);
+            __m512 offset = c->affine ? _mm512_loadu_ps(affine + channels) : _mm512_setzero_ps();
+            fold_tile(edge, c->x + b * c->height * c->width * channels + d, top, left, c->height, c->width, channels,
+                      factor, offset, inputs + (long)t * channels + d, step);
+        }
     }
+    for (int k = 0; k < size; k++)
+        product(0, inputs + k * step, channels, c->weights + (long)k * channels * channels, outputs + k * step,
+                channels, count, channels, channels / 2);
+    for (int t = 0; t < count; t++) {
+        long tile = first + t, b = tile / across / down;
+        long corner = (b * c->height + edge * (tile / across % down)) * c->width + edge * (tile % across);
+        for (int d = 0; d < channels; d += 16) {
+            __m512 pixels[4][4];
+            unfold_tile(edge, outputs + (long)t * channels + d, step, pixels);
+            UNROLL for (int i = 0; i < edge; i++)
+                UNROLL for (int j = 0; j < edge; j++) {
+                    long at = (corner + i * c->width + j) * channels + d;
+                    store(c->out + at, c->residual ? _mm512_add_ps(pixels[i][j], load(c->residual + at))
+                                                   : silu(pixels[i][j]));
+                }
+        }
+    }
+}
+
+static __attribute__((noinline)) void convolve_small_tiles(const Convolution *c, long first, int count, long room_for) {
+    convolve_tiles(2, c, first, count, room_for);
+}
+
+static __attribute__((noinline)) void convolve_large_tiles(const Convolution *c, long first, int count, long room_for) {
+    convolve_tiles(4, c, first, count, room_for);
 }
 
 /* out = conv3x3(x * factor + offset), no bias; then SiLU where there is no residual, else plus the residual.
-   weights: 16 packed matrices [channels, channels], see kernels.py. affine: of `prepare`, or null. */
+   weights: (edge + 2)^2 packed matrices [channels, channels] for tiles of 2 or 4 pixels' edge, of which the map is
+   whole ones, see kernels.py. affine: of `prepare`, or null. */
 void convolve(const bf16 *x, const bf16 *weights, const float *affine, const bf16 *residual, bf16 *out, int batch,
-              int height, int width, int channels, int threads) {
-    int across = width / 2, down = height / 2;
-    long tiles = (long)batch * down * across;
-    long share = ((tiles + threads - 1) / threads + ROWS - 1) / ROWS * ROWS, size = share < TILES ? share : TILES;
-    long blocks = (tiles + size - 1) / size;
-    long step = size * channels + PANEL; /* no power of two, whose multiples would share a few lines of the cache */
+              int height, int width, int channels, int edge, int threads) {
+    Convolution c = {x, weights, residual, affine, out, height, width, channels, batch * (height / edge) * (width / edge)};
+    long share = ((c.tiles + threads - 1) / threads + ROWS - 1) / ROWS * ROWS, size = share < TILES ? share : TILES;
 #pragma omp parallel for schedule(dynamic)
-    for (long block = 0; block < blocks; block++) {
-        long first = block * size;
-        int count = first + size < tiles ? size : tiles - first;
-        bf16 *inputs = room(16 * step * (sizeof(bf16) + sizeof(float)));
-        float *outputs = (float *)(inputs + 16 * step);
-        for (int t = 0; t < count; t++) {
-            long tile = first + t, b = tile / across / down;
-            int top = 2 * (tile / across % down) - 1, left = 2 * (tile % across) - 1;
-            for (int c = 0; c < channels; c += 16) {
-                __m512 factor = affine ? _mm512_loadu_ps(affine + 2 * b * channels + c) : constant(1.0f);
-                __m512 offset = affine ? _mm512_loadu_ps(affine + (2 * b + 1) * channels + c) : _mm512_setzero_ps();
-                fold_tile(x + b * height * width * channels + c, top, left, height, width, channels, factor, offset,
-                          inputs + (long)t * channels + c, step);
-            }
-        }
-        for (int k = 0; k < 16; k++)
-            product(0, inputs + k * step, channels, weights + (long)k * channels * channels, outputs + k * step,
-                    channels, count, channels, channels / 2);
-        for (int t = 0; t < count; t++) {
-            long tile = first + t, b = tile / across / down;
-            long corner = (b * height + 2 * (tile / across % down)) * width + 2 * (tile % across);
-            for (int c = 0; c < channels; c += 16) {
-                __m512 pixels[2][2];
-                unfold_tile(outputs + (long)t * channels + c, step, pixels);
-                for (int i = 0; i < 2; i++)
-                    for (int j = 0; j < 2; j++) {
-                        long at = (corner + i * width + j) * channels + c;
-                        __m512 y = residual ? _mm512_add_ps(pixels[i][j], load(residual + at)) : silu(pixels[i][j]);
-                        store(out + at, y);
-                    }
-            }
-        }
+    for (long first = 0; first < c.tiles; first += size) {
+        int count = first + size < c.tiles ? size : c.tiles - first;
+        if (edge == 2)
+            convolve_small_tiles(&c, first, count, size);
+        else
+            convolve_large_tiles(&c, first, count, size);
     }
 }
 

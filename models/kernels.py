@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import math
 import os
 import shutil
 import subprocess
@@ -24,6 +25,8 @@ SOURCE = Path(__file__).with_name("kernels.c")
 FLAGS = ("-O3", "-std=gnu11", "-shared", "-fPIC", "-fopenmp", "-mfma")
 INSTRUCTIONS = ("-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq", "-mavx512bf16")
 PANEL, PARTS = 32, 8  # as in kernels.c
+POINTS = {2: (0.0, 1.0, -1.0), 4: (0.0, 2 / 3, -2 / 3, 3 / 2, -3 / 2)}  # of Winograd's transforms, by the tile's edge
+LARGE_TILES = 64  # so many make the larger weights worth reading
 COMPILE_SECONDS = 60
 
 KeysValues = tuple[Tensor, Tensor]  # packed, [B, heads, padded rows * width / heads]
@@ -76,12 +79,23 @@ def _compiled() -> Path:
     return target
 
 
-def pack_convolution(weight: Tensor) -> Tensor:
-    """A 3x3 convolution's weight [C, C, 3, 3], C a multiple of 32, for `convolve`."""
+def tile_edge(height: int, width: int) -> int:
+    """Edge of the tiles in which to convolve such a map; 0 where it cannot be had in whole tiles.
+
+    Large tiles take less arithmetic, but more weights, which a map of few tiles waits for.
+    """
+    large = height % 4 == width % 4 == 0 and height * width >= 16 * LARGE_TILES
+    return 4 if large else 2 if height % 2 == width % 2 == 0 else 0
+
+
+def pack_convolution(weight: Tensor, edge: int) -> Tensor:
+    """A 3x3 convolution's weight [C, C, 3, 3], C a multiple of 32, for `convolve` with tiles of that edge."""
     channels = weight.shape[0]
-    spread = torch.tensor([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])
-    parts = torch.einsum("ik,ockl,jl->ijoc", spread, weight.detach().float(), spread)  # [4, 4, out, in]
-    panels = parts.to(torch.bfloat16).reshape(16, channels // PANEL, PANEL, channels // 2, 2)
+    points = torch.tensor(POINTS[edge], dtype=torch.float64)
+    others = (points[:, None] - points).fill_diagonal_(1.0).prod(dim=1)
+    spread = torch.cat([points[:, None] ** torch.arange(3) / others[:, None], torch.tensor([[0.0, 0.0, 1.0]])])
+    parts = torch.einsum("ik,ockl,jl->ijoc", spread.float(), weight.detach().float(), spread.float())
+    panels = parts.to(torch.bfloat16).reshape(len(spread) ** 2, channels // PANEL, PANEL, channels // 2, 2)
     return panels.transpose(2, 3).contiguous()
 
 
@@ -136,10 +150,11 @@ def prepare(x: Tensor, injected: Tensor | None, scale: Tensor, groups: int, epsi
 
 
 def convolve(x: Tensor, packed: Tensor, affine: Tensor | None, residual: Tensor | None) -> Tensor:
-    """conv3x3 of [B, C, H, W], H and W even, after the affine map; then SiLU, or instead plus `residual`."""
+    """conv3x3 of [B, C, H, W], whole tiles, after the affine map; then SiLU, or instead plus `residual`."""
     batch, channels, height, width = x.shape
     out = torch.empty_like(x)
-    _call("convolve", x, packed, affine, residual, out, batch, height, width, channels, torch.get_num_threads())
+    edge = math.isqrt(packed.shape[0]) - 2
+    _call("convolve", x, packed, affine, residual, out, batch, height, width, channels, edge, torch.get_num_threads())
     return out
 
 

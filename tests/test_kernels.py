@@ -18,7 +18,7 @@ from models import kernels, placement
 from models.config import CoDiCodecConfig
 from models.convstack import GROUP_EPSILON, Block, Fold, Unfold, groups_of
 from models.network import CoDiCodecNetwork
-from models.transformer import RMS_EPSILON
+from models.transformer import LAYER_EPSILON, RMS_EPSILON, layer_norm
 
 torch.set_num_threads(1)
 
@@ -70,6 +70,54 @@ def test_a_block_is_its_two_convolutions(
     expected = block(x.clone(), scale, injected if injects else None)
     block.pack()
     assert decibels(expected, block(half(x), half(scale), half(injected) if injects else None)) > 40
+
+
+@multiplied_here
+@settings(max_examples=15, deadline=None)
+@given(
+    batch=st.integers(1, 3), rows=st.integers(1, 6), columns=st.integers(1, 5), edge=st.sampled_from((2, 4)),
+    has_residual=st.booleans(),
+)  # fmt: skip
+def test_a_convolution_is_the_same_in_tiles_of_either_size(
+    batch: int, rows: int, columns: int, edge: int, has_residual: bool
+) -> None:
+    weight, affine = noise(64, 64, 3, 3) / 24, torch.rand(batch, 2, 64)
+    x, residual = noise(batch, 64, edge * rows, edge * columns, seed=1), noise(batch, 64, edge * rows, edge * columns)
+    normed = x * affine[:, 0, :, None, None] + affine[:, 1, :, None, None]
+    expected = F.conv2d(normed, weight, padding=1)
+    expected = expected + residual if has_residual else F.silu(expected)
+    packed = kernels.pack_convolution(weight, edge)
+    found = kernels.convolve(half(x), packed, affine, half(residual) if has_residual else None)
+    assert decibels(expected, found) > (36 if edge == 4 else 40)
+
+
+@pytest.mark.parametrize(("size", "edge"), [((1024, 32), 4), ((128, 16), 4), ((64, 8), 2), ((512, 6), 2), ((9, 4), 0)])
+def test_large_tiles_are_for_large_maps(size: tuple[int, int], edge: int) -> None:
+    assert kernels.tile_edge(*size) == edge
+
+
+@multiplied_here
+@settings(max_examples=25, deadline=None)
+@given(
+    batch=st.integers(1, 3), rows=st.integers(1, 100), inner=st.sampled_from((32, 96)), normed=st.booleans(),
+    one_scale=st.booleans(), ending=st.sampled_from(("plain", "residual", "gated")),
+)  # fmt: skip
+def test_a_linear_layer_is_its_norm_its_product_and_what_follows(
+    batch: int, rows: int, inner: int, normed: bool, one_scale: bool, ending: str
+) -> None:
+    x, weight = (1 + noise(batch, rows, inner)).bfloat16().float(), noise(64, inner, seed=1) / 8
+    scale = 1 + noise(1 if one_scale else batch, inner, seed=2) / 8 if normed else None
+    residual = noise(batch, rows, 64, seed=3) if ending == "residual" else None
+    expected = F.linear(x if scale is None else layer_norm(x, scale), weight)
+    if ending == "gated":
+        gate, value = expected.chunk(2, dim=-1)
+        expected = F.silu(gate) * value
+    expected = expected if residual is None else expected + residual
+    packed = kernels.pack_linear(weight, gated=ending == "gated")
+    found = kernels.linear(
+        half(x), packed, scale, LAYER_EPSILON, None if residual is None else half(residual), gated=ending == "gated"
+    )
+    assert decibels(expected, found) > 40
 
 
 @here
