@@ -52,6 +52,7 @@ class Tour:
         """`show` gets lines; `rounds` 0: until it is stopped; so many seconds at each stop."""
         self._client, self._show, self._clip, self._rounds = client, show, clip, rounds
         self._seconds = seconds
+        self.error = ""  # why it ended before its first stop
         self._failed = ""
         self._script = self._walk()
 
@@ -69,6 +70,9 @@ class Tour:
         client.set("source", str(self._clip.absolute()))
         while client.values["source"] == "input" and not self._failed:
             yield True
+        if self._failed:
+            self.error = self._failed
+            return
         client.set("mute", False)
         number = 0
         while not self._rounds or number < self._rounds * len(STOPS):
@@ -145,4 +149,4 @@ def run(
     finally:
         client.end_engine()
         client.close()
-    return ""
+    return tour.error

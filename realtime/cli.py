@@ -105,6 +105,10 @@ def _open_window(arguments: argparse.Namespace) -> None:
         raise OSError(
             "no display here (DISPLAY and WAYLAND_DISPLAY are empty). Use verdigris live, or start a desktop."
         )
+    if arguments.screenshot:
+        from realtime.wholefile import check_writable
+
+        check_writable(arguments.screenshot)
     try:
         from gui import app
     except ImportError as error:

@@ -102,7 +102,7 @@ def open_session(arguments: argparse.Namespace, schedule: Sequence[tuple[float, 
     fixed, values = _given(arguments)
     arguments = _changed(arguments, {name: fixed[name] for name in _CARD if name in fixed})
     seconds = None if arguments.seconds is None else seconds_of(arguments.seconds)
-    a = split_path(fixed.get("a.codec", PARAMETERS["a.codec"].default))
+    a = _required(fixed.get("a.codec", PARAMETERS["a.codec"].default))
     b = _optional(fixed.get("b.codec", PARAMETERS["b.codec"].default))
     for name, value in values.items():
         if name.endswith(".bend.file") and value and not Path(value).is_file():
@@ -168,7 +168,7 @@ def _run_inserts(arguments: argparse.Namespace) -> dict[str, Any]:
     if refused:
         raise ParameterError(f"{', '.join(refused)}: with --driver plugin that is the host's. Leave it out.")
     options = Options(
-        a=split_path(fixed.get("a.codec", PARAMETERS["a.codec"].default)),
+        a=_required(fixed.get("a.codec", PARAMETERS["a.codec"].default)),
         b=_optional(fixed.get("b.codec", PARAMETERS["b.codec"].default)),
         block=fixed.get("block", INSERT_BLOCK),
         precision=fixed.get("precision", PARAMETERS["precision"].default),
@@ -258,7 +258,7 @@ def run_plan(arguments: argparse.Namespace) -> None:
     names = ("a.codec", "b.codec", "rate", "block", "latency", "precision")
     given = {name: PARAMETERS[name].default for name in names} | _flags(arguments, *names)
     rate = given["rate"]
-    slots: list[tuple[int, str, str | None]] = [(0, *split_path(given["a.codec"]))]
+    slots: list[tuple[int, str, str | None]] = [(0, *_required(given["a.codec"]))]
     if b := _optional(given["b.codec"]):
         slots.append((1, *b))
     request = Request(tuple(slots), rate, precision=given["precision"], racks=flags.racks(arguments))
@@ -344,6 +344,13 @@ def _control(text: str) -> tuple[str, str]:
 
 def _precision(arguments: argparse.Namespace) -> str:
     return str(parse("precision", arguments.precision or PARAMETERS["precision"].default))
+
+
+def _required(codec: str) -> tuple[str, str | None]:
+    """Slot A may not be off."""
+    if codec == "off":
+        raise ParameterError("slot A is never off. Pass --a CODEC, and --b off for one codec alone.")
+    return split_path(codec)
 
 
 def _optional(codec: str) -> tuple[str, str | None] | None:

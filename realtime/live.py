@@ -15,6 +15,7 @@ from realtime.drivers.portaudio import CardError
 from realtime.engine import Engine
 from realtime.latency import LatencyError
 from realtime.link import EngineError
+from realtime.mix import uses_b
 from realtime.orders import Order, Orders
 from realtime.osc.service import OscService
 from realtime.params import ParameterError
@@ -108,7 +109,7 @@ class _Live:
         before, reopen = self._engines[-1], self._session.reopen
         self._session.close()  # what it had open is not waited for until the end: a patch is a process
         self._played_s += before.timeline.load(Field.DRY_END) / before.settings.rate
-        now = {name: before.values[name] for name in ("a.codec", "b.codec", "monitor")}
+        now = {name: before.values[name] for name in ("a.codec", "b.codec")}
         try:
             self._reopen(reopen, {**now, **asked}, before)
         except CANNOT_BEGIN as error:
@@ -118,7 +119,13 @@ class _Live:
             order.done(", ".join(f"{name} {value}" for name, value in asked.items()))
 
     def _reopen(self, reopen: Reopen, changed: dict[str, Any], before: Engine) -> None:
-        session = reopen(changed)
+        """With codecs and whatever else has changed; what is heard stays, or is A where it was of a B that is off."""
+
+        def heard() -> str:
+            monitor: str = before.values["monitor"]
+            return "a" if uses_b(monitor) and changed["b.codec"] == "off" else monitor
+
+        session = reopen({**changed, "monitor": heard()})
         try:
             left = None if session.seconds is None else max(0.0, session.seconds - self._played_s)
             engine = self._begin(replace(session, record=None, values={}, seconds=left))
@@ -126,7 +133,7 @@ class _Live:
             session.close()
             raise
         self._at_end.callback(session.close)
-        for name, value in before.values.items():  # as it was played until now
+        for name, value in {**before.values, "monitor": heard()}.items():  # as it was played until now
             if name in engine.table and engine.table[name].when in ("block", "frame") and value != engine.values[name]:
                 engine.set(name, value)
         engine.values["record.directory"] = before.values["record.directory"]

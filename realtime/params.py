@@ -146,6 +146,11 @@ PARAMETERS: dict[str, Parameter] = {
 def parse(name: str, given: Any) -> Any:
     """A value for the parameter of that name; ParameterError if there is none or it may not be that."""
     if name not in PARAMETERS:
+        vector = PARAMETERS.get(name.rpartition(".")[0])
+        if vector and vector.size:
+            raise ParameterError(
+                f"{name} is an element. Pass all {vector.size} of {vector.name}, with commas, or one for all of them."
+            )
         known = [known for known in PARAMETERS if ".bend." not in known]
         raise ParameterError(
             f"parameter {name} is unknown. There are {', '.join(known)}, and the bends of docs/osc.md."

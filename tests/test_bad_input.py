@@ -186,6 +186,9 @@ def test_a_file_may_have_any_name(desk: Desk, name: str) -> None:
 OPTIONS = [
     (("--a", "nope"), 'codec "nope" is unknown (pcm, opus, mp3, aac'),
     (("--a", ""), 'codec "" is unknown'),
+    (("--a", "off"), "slot A is never off. Pass --a CODEC"),
+    (("--set", "a.bend.bias.07=1"), "a.bend.bias.07 is an element. Pass all 64 of a.bend.bias, with commas"),
+    (("--pre", "gain:3"), 'effect "gain:3" is unknown. Pass gain, lv2:URI'),
     (("--a", "opus:5"), "5 kbit/s not offered by opus (6 to 510). Pass such as opus:6."),
     (("--a", "opus:x"), 'bitrate "x" of opus is not an integer of kbit/s'),
     (("--a", "opus:24:continuous"), 'path "continuous" not offered by codec "opus:24" (discrete)'),

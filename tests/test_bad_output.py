@@ -37,8 +37,9 @@ def test_an_output_that_cannot_be_written_is_told_at_once(desk: Desk, unwritable
         ("play", "in.wav", "{}"),
         ("pack", "in.wav", "{}"),
         ("unpack", "in.wav", "{}"),
+        ("gui", "--demo", "--screenshot", "{}"),
     ],
-    ids=["render", "tokens", "play", "pack", "unpack"],
+    ids=["render", "tokens", "play", "pack", "unpack", "screenshot"],
 )
 @pytest.mark.parametrize("where", ["missing/out", "/proc/out", "."])
 def test_that_an_output_cannot_be_written_is_told_before_anything_that_takes_time(

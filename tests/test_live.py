@@ -16,8 +16,11 @@ import soundfile
 from benchmarks.latency import planned_and_measured
 from realtime.cli import main
 from realtime.demo import CLIP
+from realtime.engine import Settings
 from realtime.live import _Live
 from realtime.orders import Order
+from realtime.params import PARAMETERS
+from realtime.session import Session
 
 
 @pytest.mark.slow
@@ -81,6 +84,25 @@ def test_a_session_that_is_begun_again_first_lets_go_of_what_it_had_open() -> No
         live._reopen = lambda *given: done.append("reopened")  # type: ignore[method-assign]
         live._begin_again(Order("restart", ({},)))
     assert done == ["closed", "reopened"]
+
+
+@pytest.mark.parametrize(
+    ("heard", "b", "then"),
+    [("b", "off", "a"), ("ghost", "off", "a"), ("delta", "off", "delta"), ("b", "pcm", "b"), ("dry", "off", "dry")],
+)
+def test_what_is_heard_outlives_a_restart_but_for_a_slot_that_is_turned_off(heard: str, b: str, then: str) -> None:
+    """Also where the session began with --monitor b: the flags of another stream do not refuse this one."""
+    asked: list[dict[str, Any]] = []
+    session = Session(Settings(48_000, 256, ("pcm", None), None), "clock", 256, None)
+    before: Any = SimpleNamespace(values={"monitor": heard, "record.directory": "takes", "source": "input"})
+    engine: Any = SimpleNamespace(values={"monitor": "a"}, table=PARAMETERS)
+    engine.set = engine.values.__setitem__
+    with contextlib.ExitStack() as at_end:
+        live = _Live(session, at_end)
+        live._begin = lambda session: engine  # type: ignore[method-assign]
+        live._reopen(lambda changed: asked.append(dict(changed)) or session, {"b.codec": b}, before)  # type: ignore[func-returns-value]
+    assert asked == [{"b.codec": b, "monitor": then}]
+    assert engine.values["monitor"] == then
 
 
 @pytest.mark.slow

@@ -107,6 +107,8 @@ def test_what_is_refused_is_answered_once_with_reason_and_remedy(
         ("/verdigris/snapshot/store", ("",), "a snapshot has one name", "Pass a name or a number."),
         ("/verdigris/snapshot/store", (" ",), "a snapshot has one name", "Pass a name or a number."),
         ("/verdigris/codec", (), "no slot was given", "Pass one of a, b."),
+        ("/verdigris/a/codec", ("off",), "slot A is never off", "Send /verdigris/restart b.codec off for one"),
+        ("/verdigris/b/codec", ("off",), "slot B is turned off by a restart", "Send /verdigris/restart b.codec off."),
         ("/verdigris/subscribe", (), "no group was given", "Pass one of params, meters"),
     ],
 )
@@ -117,6 +119,14 @@ def test_a_command_that_is_not_given_what_it_takes_says_what_it_does(
     assert said == address
     assert why.startswith(reason)
     assert what_to_do.startswith(remedy)
+
+
+def test_what_is_dumped_on_the_console_cannot_play_with_the_terminal(rig: Rig) -> None:
+    said: list[str] = []
+    rig.server._say = said.append
+    rig.ask("/verdigris/dump", 1)
+    rig.ask("/verdigris/ping", "\x1b[2J\r\n", 1)
+    assert said[-1].endswith(r"/verdigris/ping \x1b[2J\r\n 1")
 
 
 @pytest.mark.parametrize("monitor", ["b", "ghost", 2, 4])

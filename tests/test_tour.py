@@ -58,18 +58,25 @@ def test_what_is_on_the_wire_is_measured_and_set_against_pcm() -> None:
 def test_a_codec_that_cannot_be_had_is_said_and_the_tour_goes_on() -> None:
     client = Obedient()
     lines: list[str] = []
-    client.values["b.codec"] = "off"
+    client.values |= {"b.codec": "off", "source": "clip.ogg"}
     client.set = lambda name, value: None  # type: ignore[method-assign]
     trip = Tour(cast(Client, client), lines.append, Path("clip.ogg"), rounds=1, seconds=0.001)
-    for _ in range(10):
-        trip.step()
-    trip.hear(Event("fail", ("source", "no such file")))
     for _ in range(10):
         trip.step()
     trip.hear(Event("fail", ("b.codec", "slot B is off")))
     for _ in range(10):
         trip.step()
     assert "    not today: slot B is off" in lines
+
+
+def test_an_input_that_cannot_be_played_ends_the_tour_before_its_first_stop() -> None:
+    client, lines = Obedient(), list[str]()
+    client.set = lambda name, value: None  # type: ignore[method-assign]
+    trip = Tour(cast(Client, client), lines.append, Path("nothere.wav"), rounds=1, seconds=0.001)
+    assert trip.step()
+    trip.hear(Event("fail", ("source", "nothere.wav: cannot be read")))
+    assert not trip.step()
+    assert (trip.error, lines) == ("nothere.wav: cannot be read", [])
 
 
 @pytest.mark.slow

@@ -128,6 +128,13 @@ class Control:
     def check(self, edits: Sequence[Edit]) -> None:
         """ParameterError if one of them cannot be in this stream, though the table allows it."""
         for edit in edits:
+            if edit.parameter.when == "load" and edit.value == "off":
+                slot = edit.parameter.name[0]
+                raise ParameterError(
+                    "slot A is never off. Send /verdigris/restart b.codec off for one codec alone."
+                    if slot == "a"
+                    else "slot B is turned off by a restart. Send /verdigris/restart b.codec off."
+                )
             if edit.parameter.name == "monitor" and uses_b(edit.value) and len(self.engine.playing) < len(SLOTS):
                 raise ParameterError(
                     f"monitor {edit.value}: slot B is off. "

@@ -30,6 +30,7 @@ from realtime.osc.streams import SAMPLES, Streams
 from realtime.osc.transport import Transport
 from realtime.params import ParameterError, element_name
 from realtime.timeline import Field
+from realtime.usage import one_line
 
 PORT = 9130
 HOST = "127.0.0.1"  # OSC has no authentication
@@ -218,7 +219,7 @@ class OscServer:
         self._received += len(messages)
         for message in messages:
             if self.dump:
-                self._say(f"{key} {message.address} {' '.join(map(str, message.args))}"[:500])
+                self._say(one_line(f"{key} {message.address} {' '.join(map(str, message.args))}")[:500])
             self._answer(client, message.address, lambda m=message: self._handle(client, m))  # type: ignore[misc]
 
     def _answer(self, client: Client, address: str, do: Callable[[], None]) -> None:

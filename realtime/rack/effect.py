@@ -91,7 +91,7 @@ class Inserted:
 def split_spec(spec: str) -> tuple[str, str]:
     """Kind and place of KIND:WHERE; EffectError if there cannot be such an effect."""
     kind, _, where = spec.partition(":")
-    if kind not in KINDS or (kind != "gain" and not where):
+    if kind not in KINDS or (kind == "gain") == bool(where):
         raise EffectError(f'effect "{spec}" is unknown. Pass gain, lv2:URI, pyo:FILE, py:FILE or vst:PATH.')
     if kind in FILES and not Path(where).exists():
         raise EffectError(f"{spec}: there is no such file. Pass the path of one.")
