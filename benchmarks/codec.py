@@ -14,7 +14,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,20 +22,21 @@ import torch
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.package import package
+from benchmarks.package import Contender, package
 from benchmarks.report import machine
 from models.codec import Audio, Controls
 from models.codicodec import CoDiCodec
 from models.config import SPECTRAL_CHANNELS, CoDiCodecConfig
 from models.load import NANO
 from models.network import CoDiCodecNetwork
+from models.placement import keep_memory
+from realtime.priority import raise_priority
 
 ROUNDS = {"official": 20, "nano": 80}
 CODECS = {"official": "codicodec:random", "nano": "nano"}
 SLOWER = 1.25  # against a baseline, as a ratio to the ceiling
 STEPS = 2
 
-Frames = Callable[[Audio], None]  # takes the next hop through encode and decode
 Found = dict[str, Any]
 
 # in a process of its own, so that memory and start are its own
@@ -53,16 +54,17 @@ print(json.dumps({"start_s": time.perf_counter() - begun, "peak_mb": peak}))
 """
 
 
-def measure(precision: str = "bfloat16", against: str | None = None) -> Found:
-    """Every number of each model, and of the package if it is named. CodecError if that is not installed."""
+def measure(precision: str = "bfloat16", against: Sequence[str] = ()) -> Found:
+    """Every number of each model, and of the packages that are named. CodecError if one is not installed."""
     torch.set_num_threads(os.cpu_count() or 1)
+    keep_memory()  # as live codecs do, and
+    raise_priority()
     dtype = getattr(torch, precision)
     official = CoDiCodecNetwork(CoDiCodecConfig.official()).randomise(0).requires_grad_(False)
     networks = {"official": official, "nano": _nano()}
-    contenders: dict[str, tuple[Frames, CoDiCodecConfig, int]] = {}
-    if against is not None:
-        for name, frames in package(official, against).items():
-            contenders[name] = frames, official.config, ROUNDS["official"] // 4
+    contenders: dict[str, Contender] = {}
+    for name in against:
+        contenders |= package(official, name)
     found: Found = {}
     for name, network in networks.items():
         _say(f"counting the operations of {name}, and its start")
@@ -77,7 +79,7 @@ def measure(precision: str = "bfloat16", against: str | None = None) -> Found:
             "error": _error(exact, _outputs(network)),
             **_start(CODECS[name], precision),
         }
-        contenders[name] = ours(CoDiCodec(network)), network.config, ROUNDS[name]
+        contenders[name] = ours(CoDiCodec(network), ROUNDS[name])
     for name, taken in _take_turns(contenders).items():
         found.setdefault(name, {"threads": torch.get_num_threads()}).update(taken)
     for name, network in networks.items():
@@ -86,14 +88,14 @@ def measure(precision: str = "bfloat16", against: str | None = None) -> Found:
     return {**found, "machine": machine(), "load_average": load, "engine_overhead_percent": _engine_overhead()}
 
 
-def ours(codec: CoDiCodec) -> Frames:
+def ours(codec: CoDiCodec, rounds: int = 1) -> Contender:
     """Encode and decode of one live stream."""
     encoder, decoder = codec.open_encoder(), codec.open_decoder("continuous")
 
     def frame(chunk: Audio) -> None:
         decoder.decode(encoder.encode(chunk), Controls(steps=STEPS))
 
-    return frame
+    return Contender(frame, codec.spec.hop, codec.spec.sample_rate, rounds)
 
 
 def stages(network: CoDiCodecNetwork) -> dict[str, Callable[[], object]]:
@@ -190,28 +192,25 @@ def _nano() -> CoDiCodecNetwork:
     return read(NANO).requires_grad_(False)
 
 
-def _take_turns(contenders: dict[str, tuple[Frames, CoDiCodecConfig, int]]) -> dict[str, Found]:
+def _take_turns(contenders: dict[str, Contender]) -> dict[str, Found]:
     taken: dict[str, list[tuple[float, float]]] = {name: [] for name in contenders}
     rng = np.random.default_rng(0)
-    chunks = {
-        name: (0.1 * rng.standard_normal((2, config.hop))).astype(np.float32)
-        for name, (_, config, _) in contenders.items()
-    }
-    for name, (frames, _, _) in contenders.items():
+    chunks = {name: (0.1 * rng.standard_normal((2, c.samples))).astype(np.float32) for name, c in contenders.items()}
+    for name, contender in contenders.items():
         for _ in range(3):  # the first frame of a stream is cheaper
-            frames(chunks[name])
-    turns = max(rounds for _, _, rounds in contenders.values())
+            contender.frame(chunks[name])
+    turns = max(contender.rounds for contender in contenders.values())
     for turn in range(turns):
         if turn % 5 == 0:
             _say(f"round {turn + 1} of {turns}")
-        for name, (frames, _, rounds) in contenders.items():
-            if turn < rounds:
+        for name, contender in contenders.items():
+            if turn < contender.rounds:
                 started, used = time.perf_counter(), time.process_time()
-                frames(chunks[name])
+                contender.frame(chunks[name])
                 taken[name].append((time.perf_counter() - started, time.process_time() - used))
     found = {}
-    for name, (_, config, _) in contenders.items():
-        wall, used = np.array(taken[name]).T * config.sample_rate / config.hop
+    for name, contender in contenders.items():
+        wall, used = np.array(taken[name]).T * contender.rate / contender.samples
         p50, p99 = np.percentile(wall, [50, 99])
         factor = {"p50": float(p50), "p99": float(p99), "max": float(wall.max())}
         found[name] = {"real_time_factor": factor, "cpu": float(np.median(used)), "frames": len(wall)}

@@ -1,10 +1,16 @@
-"""The released package `codicodec` as a contender, with our random weights: a black box, of which nothing is read."""
+"""Released packages as contenders, with random weights and without a download: black boxes, of which nothing is read.
+
+`codicodec` gets the weights of our own network. `music2latent`, its predecessor for whole files, gets those it makes up
+itself; it is given as many samples as a frame of ours has.
+"""
 
 from __future__ import annotations
 
 import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +20,30 @@ from models.codec import Audio, CodecError
 from models.network import CoDiCodecNetwork
 from models.official import to_official
 
-AGAINST = ("codicodec",)
+AGAINST = ("codicodec", "music2latent")
+ROUNDS = 5  # they take seconds each
 
 
-def package(network: CoDiCodecNetwork, name: str) -> dict[str, Callable[[Audio], None]]:
+@dataclass(frozen=True)
+class Contender:
+    """What takes a chunk through encode and decode; so many samples of audio, which last so long."""
+
+    frame: Callable[[Audio], None]
+    samples: int
+    rate: int  # Hz
+    rounds: int
+
+
+def package(network: CoDiCodecNetwork, name: str) -> dict[str, Contender]:
+    """A package's contenders, by what to call them; CodecError if it is not known or not installed."""
+    return {"codicodec": _codicodec, "music2latent": _music2latent}[_known(name)](network)
+
+
+def _codicodec(network: CoDiCodecNetwork) -> dict[str, Contender]:
     """Its live frame in float32 and in its default, half precision by autocast; it reads chunk and lookahead anew."""
-    model = package_model(network, name)
+    model = package_model(network)
 
-    def contender(mixed: bool) -> Callable[[Audio], None]:
+    def contender(mixed: bool) -> Contender:
         lookahead = torch.zeros(2, network.config.lookahead)
 
         def frame(chunk: Audio) -> None:
@@ -32,27 +54,53 @@ def package(network: CoDiCodecNetwork, name: str) -> dict[str, Callable[[Audio],
             with torch.no_grad():
                 model.decode_next(model.encode(samples).reshape(8, 64), denoising_steps=2)
 
-        return frame
+        return Contender(frame, network.config.hop, network.config.sample_rate, ROUNDS)
 
-    return {f"{name}, float32": contender(False), f"{name}, its default": contender(True)}
+    return {"codicodec, float32": contender(False), "codicodec, its default": contender(True)}
 
 
-def package_model(network: CoDiCodecNetwork, name: str = "codicodec") -> Any:
-    """The package's model with our weights, through a file; half precision off, its hub not asked."""
-    if name not in AGAINST:
-        raise CodecError(f'cannot compare with "{name}"; give one of {AGAINST}.')
-    try:
-        import codicodec.inference
-    except ImportError as error:
-        raise CodecError(f'package "{name}" cannot be imported ({error}). Install the extra "parity".') from error
-    codicodec.inference.download_model = lambda *args, **kwargs: None
+def _music2latent(network: CoDiCodecNetwork) -> dict[str, Contender]:
+    """Encode and decode in its default of one step, at its own rate."""
+    package, models = _imported("music2latent.inference"), import_module("music2latent.models")
+    package.download_model = lambda *args, **kwargs: None
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "music2latent.pt"
+        torch.save({"gen_state_dict": models.UNet().state_dict()}, path)
+        model = package.EncoderDecoder(load_path_inference=str(path), device="cpu")
+
+    def frame(chunk: Audio) -> None:
+        with torch.no_grad():
+            model.decode(model.encode(chunk))
+
+    return {"music2latent, one step": Contender(frame, network.config.hop, 44_100, ROUNDS)}
+
+
+def package_model(network: CoDiCodecNetwork) -> Any:
+    """The model of `codicodec` with our weights, through a file; half precision off, its hub not asked."""
+    package = _imported("codicodec.inference")
+    package.download_model = lambda *args, **kwargs: None
     _use_half_precision(False)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "codicodec.pt"
         torch.save({"gen_state_dict": to_official(network)}, path)
-        model = codicodec.EncoderDecoder(load_path_inference=str(path), device="cpu")
+        model = import_module("codicodec").EncoderDecoder(load_path_inference=str(path), device="cpu")
     model.gen.requires_grad_(False)
     return model
+
+
+def _known(name: str) -> str:
+    if name not in AGAINST:
+        raise CodecError(f'cannot compare with "{name}"; give one of {AGAINST}.')
+    return name
+
+
+def _imported(name: str) -> Any:
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise CodecError(
+            f'package "{name.partition(".")[0]}" cannot be imported ({error}). Install the extra "parity".'
+        ) from error
 
 
 def _use_half_precision(on: bool) -> None:

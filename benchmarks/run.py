@@ -8,9 +8,10 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 
-from benchmarks import host, latency, rendering, table, worker
+from benchmarks import host, latency, rendering, start, table, worker
 from benchmarks.report import Row, show
 from models.codec import CodecError
+from models.load import calm_threads
 from realtime.usage import Parser
 
 PARTS: dict[str, Callable[[argparse.Namespace], list[Row]]] = {
@@ -18,6 +19,7 @@ PARTS: dict[str, Callable[[argparse.Namespace], list[Row]]] = {
     "worker": lambda arguments: worker.measure(),
     "render": lambda arguments: rendering.measure(arguments.minutes),
     "latency": lambda arguments: latency.measure(arguments.seconds),
+    "start": lambda arguments: start.measure(),
 }
 NAMES = ("codec", *PARTS, "table")
 
@@ -30,7 +32,13 @@ def main(argv: Sequence[str]) -> None:
     )
     parser.add_argument("--minutes", type=_length, default=60.0, help="length of the rendered file")
     parser.add_argument("--seconds", type=_length, default=10.0, help="length of each latency measurement")
-    parser.add_argument("--against", metavar="PACKAGE", help="codec: measure this package beside ours (codicodec)")
+    parser.add_argument(
+        "--against",
+        action="append",
+        default=[],
+        metavar="PACKAGE",
+        help="codec: measure this package beside ours (codicodec, music2latent); may be given again",
+    )
     parser.add_argument(
         "--precision", choices=("float32", "bfloat16"), default="bfloat16", help="codec: of our networks"
     )
@@ -50,6 +58,7 @@ def main(argv: Sequence[str]) -> None:
 
 
 def _codec(arguments: argparse.Namespace) -> None:
+    calm_threads()
     codec = import_module("benchmarks.codec")  # torch takes its time
     found = codec.measure(arguments.precision, arguments.against)
     codec.show(found, as_json=arguments.json)

@@ -42,15 +42,24 @@ def multiply(width: int) -> bool:
     return width % PANEL == 0 and library() is not None and "amx_bf16" not in _cpu_flags()
 
 
-@cache
 def library() -> ctypes.CDLL | None:
     """The compiled kernels; None where the CPU lacks the instructions or the machine a compiler."""
+    return opened()[0]
+
+
+@cache
+def opened() -> tuple[ctypes.CDLL | None, str]:
+    """The kernels, and what there is to say: why a CPU that could use them does without, or that they were damaged."""
     if "avx512_bf16" not in _cpu_flags():
-        return None
+        return None, ""
     try:
-        return ctypes.CDLL(str(_compiled()))  # finds torch's OpenMP threads: they are loaded already
-    except (OSError, RuntimeError, subprocess.SubprocessError):  # RuntimeError: a user without a home
-        return None
+        path, remark = _compiled()
+        return ctypes.CDLL(str(path)), remark  # finds torch's OpenMP threads: they are loaded already
+    except subprocess.CalledProcessError as error:
+        lines = error.stderr.decode(errors="replace").splitlines() or [str(error)]
+        return None, f"without our own kernels, which could not be compiled ({lines[0]})"
+    except (OSError, RuntimeError, subprocess.SubprocessError) as error:  # RuntimeError: a user without a home
+        return None, f"without our own kernels ({error})"
 
 
 @cache
@@ -61,22 +70,30 @@ def _cpu_flags() -> frozenset[str]:
     return frozenset(next((line for line in lines if line.startswith("flags")), "").split())
 
 
-def _compiled() -> Path:
-    """Where the kernels are; compiled if they are not there yet (2 s)."""
+def _compiled() -> tuple[Path, str]:
+    """Where the kernels are, compiled (3 s) if they are not there yet or not as they were left; what to say of that."""
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "verdigris"
     name = hashlib.sha256(SOURCE.read_bytes() + " ".join(FLAGS + INSTRUCTIONS).encode()).hexdigest()[:16]
-    target = home / f"kernels-{name}.so"
-    if not target.is_file():
-        if compiler is None:
-            raise FileNotFoundError("no C compiler")
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=home) as directory:
-            made = Path(directory) / "kernels.so"
-            command = [compiler, *FLAGS, *INSTRUCTIONS, str(SOURCE), "-o", str(made), "-lm"]
-            subprocess.run(command, check=True, capture_output=True, timeout=COMPILE_SECONDS)
-            made.replace(target)  # whole or not at all, whoever else compiles
-    return target
+    target, seal = home / f"kernels-{name}.so", home / f"kernels-{name}.sha256"
+    there = target.is_file()
+    if there and seal.is_file() and seal.read_text() == _digest(target):
+        return target, ""
+    if compiler is None:
+        raise FileNotFoundError("no C compiler")
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=home) as directory:
+        made, sealed = Path(directory) / target.name, Path(directory) / seal.name
+        command = [compiler, *FLAGS, *INSTRUCTIONS, str(SOURCE), "-o", str(made), "-lm"]
+        subprocess.run(command, check=True, capture_output=True, timeout=COMPILE_SECONDS)
+        sealed.write_text(_digest(made))
+        made.replace(target)  # whole or not at all, whoever else compiles
+        sealed.replace(seal)
+    return target, f"the kernels in {home} were damaged and have been compiled anew" if there else ""
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def tile_edge(height: int, width: int) -> int:

@@ -165,10 +165,15 @@ def _vorbis(rest: str, rate: int | None, precision: str | None) -> Codec:
     )
 
 
-def _network(name: str, precision: str | None) -> Codec:
-    # Torch's threads wait for each other many times in a frame, by default spinning for as long as it takes: where
-    # another program wants a core, they keep from it the thread that they wait for. Read when torch is first imported.
+def calm_threads() -> None:
+    """Before torch is first imported: its threads wait for each other many times in a frame, by default spinning for as
+    long as it takes, and where another program wants a core they keep from it the thread that they wait for.
+    """
     os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
+
+
+def _network(name: str, precision: str | None) -> Codec:
+    calm_threads()
     from models.checkpoint import load_codec
 
     return load_codec(name, precision)

@@ -16,6 +16,7 @@ import time
 import torch
 from torch import Tensor
 
+from models import kernels
 from models.codec import CodecError
 from models.config import SPECTRAL_CHANNELS, CoDiCodecConfig
 from models.network import CoDiCodecNetwork
@@ -46,6 +47,8 @@ def place(network: CoDiCodecNetwork, device: str | None = None, precision: str |
     exact, slow = _one_frame(network)
     rounded, fast = _one_frame(network.set_precision(torch.bfloat16))
     cost = f"{slow / fast:.2f} x the speed of float32, {_difference(network, exact, rounded)}"
+    if chosen.type == "cpu" and (remark := kernels.opened()[1]):
+        cost += f"; {remark}"
     if before is None or fast < slow:
         return f"{chosen.type}, bfloat16: {why}; {cost}"
     network.set_precision(torch.float32).load_state_dict(before.state_dict())
@@ -93,9 +96,9 @@ def use_threads(network: CoDiCodecNetwork) -> int:
     torch.set_num_threads(cores)
     if cores == 1 or sum(p.numel() for p in network.parameters()) >= LARGE:
         return cores
-    together = min(_one_frame(network)[1] for _ in range(3))
+    together = _one_frame(network, times=3)[1]
     torch.set_num_threads(1)
-    alone = min(_one_frame(network)[1] for _ in range(3))
+    alone = _one_frame(network, times=3)[1]
     if together < WORTHWHILE * alone:
         torch.set_num_threads(cores)
     return torch.get_num_threads()
@@ -126,11 +129,15 @@ def _evaluate(network: CoDiCodecNetwork) -> tuple[Tensor, Tensor]:
 
 
 @torch.inference_mode()
-def _one_frame(network: CoDiCodecNetwork) -> tuple[tuple[Tensor, Tensor], float]:
-    _evaluate(network)  # warm
-    start = time.perf_counter()
-    result = _evaluate(network)
-    return result, time.perf_counter() - start
+def _one_frame(network: CoDiCodecNetwork, times: int = 1) -> tuple[tuple[Tensor, Tensor], float]:
+    """What it gives, and the least seconds it took."""
+    result = _evaluate(network)  # warm
+    least = math.inf
+    for _ in range(times):
+        start = time.perf_counter()
+        result = _evaluate(network)
+        least = min(least, time.perf_counter() - start)
+    return result, least
 
 
 def _difference(network: CoDiCodecNetwork, exact: tuple[Tensor, Tensor], rounded: tuple[Tensor, Tensor]) -> str:

@@ -44,7 +44,7 @@ def test_a_slower_machine_is_not_a_regression_and_a_slower_program_is() -> None:
 def test_the_stages_are_all_the_arithmetic_of_a_frame() -> None:
     network = CoDiCodecNetwork(CoDiCodecConfig.tiny()).randomise(0).requires_grad_(False)
     staged = sum(codec.count(run) for run in codec.stages(network).values())
-    frame, audio = codec.ours(CoDiCodec(network)), torch.zeros(2, network.config.hop).numpy()
+    frame, audio = codec.ours(CoDiCodec(network)).frame, torch.zeros(2, network.config.hop).numpy()
     for _ in range(2):
         frame(audio)
     assert codec.count(lambda: frame(audio)) == staged
@@ -52,7 +52,7 @@ def test_the_stages_are_all_the_arithmetic_of_a_frame() -> None:
 
 def test_frames_take_turns_and_are_measured_against_their_own_hop() -> None:
     tiny = small_codec()
-    found = codec._take_turns({name: (codec.ours(tiny), tiny.network.config, 5) for name in ("one", "two")})
+    found = codec._take_turns({name: codec.ours(tiny, 5) for name in ("one", "two")})
     for part in found.values():
         factor = part["real_time_factor"]
         assert part["frames"] == 5
@@ -83,8 +83,8 @@ def test_a_regression_ends_with_exit_code_1(
 
 
 def test_a_package_that_is_not_known_is_refused() -> None:
-    from benchmarks.package import package_model
+    from benchmarks.package import package
 
     with pytest.raises(CodecError, match="give one of"):
-        package_model(small_codec().network, "other")
+        package(small_codec().network, "other")
     assert "codec" in run.NAMES

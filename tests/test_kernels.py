@@ -221,7 +221,7 @@ def test_without_a_compiler_torch_does_the_work(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(kernels, "_cpu_flags", lambda: frozenset({"avx512_bf16"}))
     monkeypatch.setattr(kernels.shutil, "which", lambda name: None)
-    assert kernels.library.__wrapped__() is None
+    assert kernels.opened.__wrapped__()[0] is None
     monkeypatch.setattr(kernels, "library", lambda: None)
     network = CoDiCodecNetwork(SMALL).randomise(0).set_precision(torch.bfloat16)
     assert not any(getattr(module, "packed", None) is not None for module in network.modules())
@@ -231,8 +231,38 @@ def test_without_a_compiler_torch_does_the_work(monkeypatch: pytest.MonkeyPatch,
 def test_a_cpu_without_the_instructions_compiles_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(kernels, "_cpu_flags", lambda: frozenset({"avx2"}))
-    assert kernels.library.__wrapped__() is None
+    assert kernels.opened.__wrapped__()[0] is None
     assert list(tmp_path.iterdir()) == []
+
+
+@here
+@pytest.mark.slow
+def test_damaged_kernels_are_compiled_anew_and_that_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert kernels.opened.__wrapped__()[1] == ""
+    (made,) = (tmp_path / "verdigris").glob("*.so")
+    whole = made.read_bytes()
+    made.unlink()  # this process has the old one open
+    made.write_bytes(whole[: len(whole) // 2])
+    found, remark = kernels.opened.__wrapped__()
+    assert found is not None
+    assert "damaged and have been compiled anew" in remark
+    assert made.read_bytes() == whole
+    assert kernels.opened.__wrapped__()[1] == ""
+
+
+def test_kernels_that_cannot_be_compiled_are_done_without_and_the_compiler_is_quoted(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    compiler = tmp_path / "cc"
+    compiler.write_text("#!/bin/sh\necho 'kernels.c:1: no such luck' >&2\nexit 1\n")
+    compiler.chmod(0o755)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(kernels, "_cpu_flags", lambda: frozenset({"avx512_bf16"}))
+    monkeypatch.setattr(kernels.shutil, "which", lambda name: str(compiler))
+    found, remark = kernels.opened.__wrapped__()
+    assert found is None
+    assert "no such luck" in remark
 
 
 def test_a_user_without_a_home_does_without_them(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -242,4 +272,4 @@ def test_a_user_without_a_home_does_without_them(monkeypatch: pytest.MonkeyPatch
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setattr(Path, "home", nowhere)
     monkeypatch.setattr(kernels, "_cpu_flags", lambda: frozenset({"avx512_bf16"}))
-    assert kernels.library.__wrapped__() is None
+    assert kernels.opened.__wrapped__()[0] is None
