@@ -197,7 +197,7 @@ def _take_turns(contenders: dict[str, Contender]) -> dict[str, Found]:
     rng = np.random.default_rng(0)
     chunks = {name: (0.1 * rng.standard_normal((2, c.samples))).astype(np.float32) for name, c in contenders.items()}
     for name, contender in contenders.items():
-        for _ in range(3):  # the first frame of a stream is cheaper
+        for _ in range(2):  # the first frame of a stream is cheaper
             contender.frame(chunks[name])
     turns = max(contender.rounds for contender in contenders.values())
     for turn in range(turns):

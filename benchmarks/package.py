@@ -21,7 +21,7 @@ from models.network import CoDiCodecNetwork
 from models.official import to_official
 
 AGAINST = ("codicodec", "music2latent")
-ROUNDS = 5  # they take seconds each
+ROUNDS = 3  # they take seconds each
 
 
 @dataclass(frozen=True)
