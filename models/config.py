@@ -44,6 +44,10 @@ class CoDiCodecConfig:
     sigma_max: float = 80.0
     sigma_data: float = 0.5
     rho: float = 7.0  # curvature of the noise schedule
+    low_bins: int = 0  # bins whose waveform the prior keeps (models.prior; 0: there is none)
+    bands: int = 0  # bands of which it keeps the loudness, from there up
+    own_projections: bool = False  # every latent has its own projections to and from codes, not one for all
+    log_planes: bool = False  # the encoder also reads logarithms of magnitudes (network.with_logarithms)
     latent_scale: float = 0.8  # public latent: atanh(z) / latent_scale
 
     def __post_init__(self) -> None:
@@ -69,6 +73,11 @@ class CoDiCodecConfig:
             raise CodecError(f"width {self.width} must be a multiple of heads {self.heads}")
         if self.noise_width % 2 or self.noise_width < 4:
             raise CodecError(f"noise_width {self.noise_width} must be even and at least 4")
+        if (self.low_bins > 0) != (self.bands > 0) or not 0 <= self.bands <= self.bins - self.low_bins:
+            raise CodecError(
+                f"low_bins {self.low_bins} and bands {self.bands}: give both, together at most the {self.bins} bins "
+                "of a column, or neither"
+            )
         if any(level < 2 for level in self.levels) or not self.levels:
             raise CodecError(f"levels {self.levels}: give at least one dimension, each of 2 or more steps")
 
@@ -185,7 +194,7 @@ class CoDiCodecConfig:
 
     @classmethod
     def patched(cls) -> CoDiCodecConfig:
-        """For tests: a patch stem, 75 % overlap, mixed odd and even levels, unequal depths."""
+        """For tests: what the released sizes do without: a patch stem, 75 % overlap, unequal depths, our own paths."""
         return cls(
             name="patched",
             sample_rate=44100,
@@ -204,6 +213,10 @@ class CoDiCodecConfig:
             latents=12,
             registers=1,
             levels=(8, 5, 3),
+            low_bins=12,
+            bands=9,
+            own_projections=True,
+            log_planes=True,
         )
 
 

@@ -132,17 +132,18 @@ class Unfold(nn.Module):
 
 
 class Stem(nn.Conv2d):
-    """Spectrum [B, 4, bins, columns] to the finest level: a 3x3 convolution, or patches that do not overlap."""
+    """Spectrum [B, planes, bins, columns] to the finest level: a 3x3 convolution, or patches that do not overlap."""
 
-    def __init__(self, config: CoDiCodecConfig) -> None:
+    def __init__(self, config: CoDiCodecConfig, planes: int) -> None:
         kernel, padding = (3, 1) if config.patch == (1, 1) else (config.patch, 0)
-        super().__init__(SPECTRAL_CHANNELS, config.channels[0], kernel, stride=config.patch, padding=padding)
+        super().__init__(planes, config.channels[0], kernel, stride=config.patch, padding=padding)
 
 
 def _head(config: CoDiCodecConfig) -> nn.Module:
+    planes = SPECTRAL_CHANNELS + (2 if config.bands else 0)
     if config.patch == (1, 1):
-        return nn.Conv2d(config.channels[0], SPECTRAL_CHANNELS, 3, padding=1)
-    return nn.ConvTranspose2d(config.channels[0], SPECTRAL_CHANNELS, config.patch, stride=config.patch)
+        return nn.Conv2d(config.channels[0], planes, 3, padding=1)
+    return nn.ConvTranspose2d(config.channels[0], planes, config.patch, stride=config.patch)
 
 
 def _run(
@@ -162,9 +163,9 @@ def _run(
 class FoldingStack(nn.Module):
     """Spectrum to tokens."""
 
-    def __init__(self, config: CoDiCodecConfig, noise_width: int | None) -> None:
+    def __init__(self, config: CoDiCodecConfig, noise_width: int | None, planes: int = SPECTRAL_CHANNELS) -> None:
         super().__init__()
-        self.stem = Stem(config)
+        self.stem = Stem(config, planes)
         self.layers = nn.ModuleList()
         for level, (channels, blocks) in enumerate(zip(config.channels, config.blocks, strict=True)):
             if level:
@@ -178,7 +179,7 @@ class FoldingStack(nn.Module):
     def forward(
         self, spectrum: Tensor, gain: Tensor, scales: Sequence[Tensor], taps: Sequence[Tensor] | None = None
     ) -> tuple[Tensor, list[Tensor]]:
-        """[B, 4, bins, columns] to (tokens [B, N, width], maps, deepest first); N is row-major, frequency first.
+        """[B, planes, bins, columns] to (tokens [B, N, width], maps, deepest first); N is row-major, frequency first.
 
         `gain` [1 or B, rows] follows the stem; `taps`, finest first, are injected before each block.
         """
@@ -214,7 +215,10 @@ class UnfoldingStack(nn.Module):
         return _run(self.layers, self._place(tokens), iter(scales), None)[1][::-1]
 
     def forward(self, tokens: Tensor, gain: Tensor, scales: Sequence[Tensor], taps: Sequence[Tensor]) -> Tensor:
-        """Tokens [B, N, width] to [B, 4, bins, columns]; `taps`, deepest first; `gain` precedes the head."""
+        """Tokens [B, N, width] to [B, 4, bins, columns]; `taps`, deepest first; `gain` precedes the head.
+
+        With a prior two planes more: by how much its scales change (`models.prior`).
+        """
         x, _ = _run(self.layers, self._place(tokens), iter(scales), iter(taps))
         return self.head(group_norm(x, scales[-1]) * gain[:, None, :, None])
 

@@ -15,10 +15,11 @@ import torch
 from torch import Tensor, nn
 
 from models import kernels
-from models.config import CoDiCodecConfig
+from models.config import SPECTRAL_CHANNELS, CoDiCodecConfig
 from models.consistency import NoiseEmbedding, precondition
 from models.convstack import Block, Fold, FoldingStack, Gain, Unfold, UnfoldingStack
 from models.fsq import FSQ
+from models.prior import Prior, estimate
 from models.transformer import Attention, GatedMLP, KeysValues, Transformer, layer_norm
 
 LEFT, RIGHT = 0, 1
@@ -28,7 +29,7 @@ LEFT, RIGHT = 0, 1
 class Condition:
     """All that the denoiser derives from a noise level, for a batch of 1 (all items alike) or B."""
 
-    mix: Tensor  # [B, 3, 1, 1, 1] float32: c_skip, c_out, c_in
+    mix: Tensor  # [B, 4, 1, 1, 1] float32: c_skip, c_out, c_in, sigma
     gain_in: Tensor  # [B, rows]
     gain_out: Tensor  # [B, rows]
     folding: list[Tensor]  # [B, C] each
@@ -55,6 +56,7 @@ class Features:
 
     taps: list[Tensor]  # feature maps [B, C, rows, columns], finest first
     latents: Tensor  # [B, latents, width], as transformer rows
+    prior: Tensor | None = None  # [B, 6, bins, columns] float32: the Gaussian that it tells (`models.prior`)
 
     @staticmethod
     def stack(features: Sequence[Features]) -> Features:
@@ -62,12 +64,32 @@ class Features:
         if len(features) == 1:
             return features[0]
         taps = [torch.cat(maps) for maps in zip(*(f.taps for f in features), strict=True)]
-        return Features(taps, torch.cat([f.latents for f in features]))
+        priors = [f.prior for f in features if f.prior is not None]
+        return Features(taps, torch.cat([f.latents for f in features]), torch.cat(priors) if priors else None)
 
     def item(self, index: int) -> Features:
         """The features of one item of the batch, as a batch of 1."""
-        one = slice(index, index + 1)
-        return Features([tap[one] for tap in self.taps], self.latents[one])
+        return self.part(slice(index, index + 1))
+
+    def part(self, items: slice) -> Features:
+        """The features of some items of the batch."""
+        prior = None if self.prior is None else self.prior[items]
+        return Features([tap[items] for tap in self.taps], self.latents[items], prior)
+
+
+class OwnLinear(nn.Module):
+    """A linear map of its own for each latent: [B, latents, inputs] to [B, latents, outputs].
+
+    With one for all, a latent can only pick a part of what it attends to by way of its MLPs.
+    """
+
+    def __init__(self, latents: int, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(latents, outputs, inputs))
+        self.bias = nn.Parameter(torch.zeros(latents, outputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.einsum("bni,noi->bno", x, self.weight) + self.bias
 
 
 class CoDiCodecNetwork(nn.Module):
@@ -80,27 +102,28 @@ class CoDiCodecNetwork(nn.Module):
         sizes = (width, config.heads, config.mlp_width)
         self.fsq = FSQ(config.levels)
 
-        self.encoder_stack = FoldingStack(config, None)
+        self.encoder_stack = FoldingStack(config, None, SPECTRAL_CHANNELS + 2 * config.log_planes)
         self.encoder_gain = nn.Parameter(torch.ones(config.rows))
         self.encoder = Transformer(*sizes, config.layers[0], config.half_rows)
         self.summaries = nn.Parameter(torch.zeros(config.latents, width))
         self.encoder_registers = nn.Parameter(torch.zeros(config.registers, width))
         self.encoder_norm_out = Gain(width, None)
-        self.to_codes = nn.Linear(width, dims)
+        self.to_codes = _projection(config, width, dims)
 
         self.expander = Transformer(*sizes, config.layers[1], config.half_rows)
         self.row_masks = nn.Parameter(torch.zeros(config.grid[0], width))
-        self.expander_from_codes = nn.Linear(dims, width)
+        self.expander_from_codes = _projection(config, dims, width)
         self.expander_registers = nn.Parameter(torch.zeros(config.registers, width))
         self.expander_stack = UnfoldingStack(config, None, head=False)
 
         self.noise = NoiseEmbedding(config)
         self.denoiser_in = FoldingStack(config, noise)
         self.denoiser = Transformer(*sizes, config.layers[2], config.half_rows, halves=2, noise_width=noise)
-        self.denoiser_from_codes = nn.Linear(dims, width)
+        self.denoiser_from_codes = _projection(config, dims, width)
         self.denoiser_registers = nn.Parameter(torch.zeros(config.registers, width))
         self.denoiser_norm_out = Gain(width, noise)
         self.denoiser_out = UnfoldingStack(config, noise, head=True)
+        self.prior = Prior(config) if config.bands else None
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @property
@@ -131,12 +154,16 @@ class CoDiCodecNetwork(nn.Module):
     def encode(self, spectrum: Tensor) -> Tensor:
         """Spectra [B, 4, bins, columns] to continuous codes z float32 [B, latents, dims], |z| < 1."""
         gains = self.encoder_gain[None]
-        tokens, _ = self.encoder_stack(spectrum.to(self.dtype), gains, self.encoder_stack.scales(None))
+        planes = with_logarithms(spectrum) if self.config.log_planes else spectrum
+        tokens, _ = self.encoder_stack(planes.to(self.dtype), gains, self.encoder_stack.scales(None))
         batch, audio = tokens.shape[0], self.config.audio_tokens
         x = torch.cat([tokens, *_rows(batch, self.summaries, self.encoder_registers)], dim=1)
         kept = slice(audio, audio + self.config.latents)
         x, _ = self.encoder(x, self.encoder.scales(None), rows=kept)
-        return self.fsq.bound(self.to_codes(layer_norm(x, self.encoder_norm_out(None))))
+        found = self.to_codes(layer_norm(x, self.encoder_norm_out(None)))
+        if self.prior is not None:
+            found = found + self.prior.encode(spectrum)
+        return self.fsq.bound(found)
 
     def expand(self, codes: Tensor) -> Tensor:
         """Codes z or q [B, latents, dims] to the expander's tokens [B, audio tokens, width]."""
@@ -149,7 +176,8 @@ class CoDiCodecNetwork(nn.Module):
     def unfold(self, tokens: Tensor, codes: Tensor) -> Features:
         """The expander's tokens to all that the denoiser needs of a frame."""
         taps = self.expander_stack.maps(tokens, self.expander_stack.scales(None))
-        return Features(taps, self.denoiser_from_codes(codes.to(self.dtype)))
+        prior = None if self.prior is None else self.prior.decode(codes)
+        return Features(taps, self.denoiser_from_codes(codes.to(self.dtype)), prior)
 
     def features(self, codes: Tensor) -> Features:
         """Codes z or q [B, latents, dims] to what the denoiser knows of the frames."""
@@ -159,7 +187,7 @@ class CoDiCodecNetwork(nn.Module):
         """Noise levels [B], float32, to what the denoiser derives from them."""
         vector, gain_in, gain_out = (value.to(self.dtype) for value in self.noise(sigma))
         return Condition(
-            mix=torch.stack(precondition(sigma, self.config), dim=1)[:, :, None, None, None],
+            mix=torch.stack([*precondition(sigma, self.config), sigma], dim=1)[:, :, None, None, None],
             gain_in=gain_in,
             gain_out=gain_out,
             folding=self.denoiser_in.scales(vector),
@@ -196,7 +224,11 @@ class CoDiCodecNetwork(nn.Module):
         tokens, kept = self.denoiser(rows, condition.transformer, half, past, audio)
         tokens = layer_norm(tokens, condition.norm_out)
         change = self.denoiser_out(tokens, condition.gain_out, condition.unfolding, maps).float()
-        return condition.mix[:, 0] * noised + condition.mix[:, 1] * change, kept
+        if features.prior is None:
+            return condition.mix[:, 0] * noised + condition.mix[:, 1] * change, kept
+        change, wider = change.split([SPECTRAL_CHANNELS, 2], dim=1)
+        known = estimate(noised, condition.mix[:, 3], self.config.sigma_min, features.prior, wider)
+        return known + condition.mix[:, 1] * change, kept
 
     @torch.no_grad()
     def randomise(self, seed: int) -> CoDiCodecNetwork:
@@ -214,9 +246,27 @@ class CoDiCodecNetwork(nn.Module):
             elif weight.dim() == 4:
                 noise = noise * (0.7 / math.sqrt(weight[0].numel()))
             elif name.endswith("weight"):
-                noise = noise / math.sqrt(weight.shape[1])
+                noise = noise / math.sqrt(weight.shape[-1])
             weight.copy_(noise)
+        if self.prior is not None:
+            self.prior.synthesis.weight.mul_(0.1)
+            self.prior.synthesis.bias.mul_(0.1)
         return self
+
+
+def with_logarithms(spectrum: Tensor) -> Tensor:
+    """Spectra [B, 4, bins, columns] with two planes more: logarithms of the energies of middle and side, of size 1.
+
+    What is loud where is a linear function of these. Of real and imaginary parts, which are all signs, a patch's stem
+    keeps too few to tell.
+    """
+    left, right = spectrum.chunk(2, dim=1)
+    energies = [(x.square().sum(1, keepdim=True) / 2 + 1e-5).log() for x in (left + right, left - right)]
+    return torch.cat([spectrum, *(energy / 4 + 1 for energy in energies)], dim=1)
+
+
+def _projection(config: CoDiCodecConfig, inputs: int, outputs: int) -> nn.Module:
+    return OwnLinear(config.latents, inputs, outputs) if config.own_projections else nn.Linear(inputs, outputs)
 
 
 def _rows(batch: int, *rows: Tensor) -> list[Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -31,9 +32,12 @@ SIZES = CoDiCodecConfig(
 )  # fmt: skip
 
 
-def state_of(**choices: object) -> TrainState:
+OURS = replace(SIZES, low_bins=16, bands=20, own_projections=True, log_planes=True)
+
+
+def state_of(sizes: CoDiCodecConfig = SIZES, **choices: object) -> TrainState:
     config = TrainConfig(**{"batch": 2, "precision": "float32", "steps": 1000, **choices})  # type: ignore[arg-type]
-    return TrainState(initialise(CoDiCodecNetwork(SIZES), 0), config)
+    return TrainState(initialise(CoDiCodecNetwork(sizes), 0), config)
 
 
 def tones(seen: int, items: int = 2) -> torch.Tensor:
@@ -61,9 +65,9 @@ def folder(tmp_path: Path) -> Path:
     return audio
 
 
-@pytest.mark.parametrize("stage", ["warm", "decoder"])
-def test_one_batch_is_learnt_within_seconds(stage: str, tmp_path: Path) -> None:
-    state, audio = state_of(stage=stage, rate=3e-3, ema=0.9), tones(0)
+@pytest.mark.parametrize(("stage", "sizes"), [("warm", SIZES), ("decoder", SIZES), ("decoder", OURS)])
+def test_one_batch_is_learnt_within_seconds(stage: str, sizes: CoDiCodecConfig, tmp_path: Path) -> None:
+    state, audio = state_of(sizes, stage=stage, rate=3e-3, ema=0.9), tones(0)
     spectral = Spectral(SIZES)
     losses = [one_step(state, spectral, audio, tmp_path)["mel"] for _ in range(80)]
     assert np.mean(losses[-8:]) < 0.5 * np.mean(losses[:4])
@@ -89,9 +93,10 @@ def test_every_objective_gives_a_finite_gradient_also_for_silence(stage: str) ->
     assert all(torch.isfinite(w.grad).all() for w in state.network.parameters() if w.grad is not None)
 
 
+@pytest.mark.parametrize("sizes", [SIZES, OURS], ids=["as released", "with a prior"])
 @pytest.mark.parametrize("together", [0.0, 1.0], ids=["after a left", "together"])
-def test_both_ways_of_decoding_train_the_whole_denoiser_in_bfloat16(together: float) -> None:
-    state = state_of(stage="decoder", shared_noise=together)
+def test_both_ways_of_decoding_train_the_whole_denoiser_in_bfloat16(together: float, sizes: CoDiCodecConfig) -> None:
+    state = state_of(sizes, stage="decoder", shared_noise=together)
     network = state.network
     generator = torch.Generator().manual_seed(0)
     with torch.autocast("cpu", torch.bfloat16):
@@ -99,6 +104,16 @@ def test_both_ways_of_decoding_train_the_whole_denoiser_in_bfloat16(together: fl
         OBJECTIVES["decoder"](network, Spectral(SIZES), pair, state.config, generator, 0.0)["loss"].backward()
     idle = [n for n, w in network.named_parameters() if w.grad is None]
     assert idle == []
+
+
+def test_what_is_frozen_stays_as_it_is_and_the_rest_learns(tmp_path: Path) -> None:
+    state = state_of(OURS, stage="decoder", frozen=("prior.", "encoder", "to_codes"))
+    before = {name: weight.clone() for name, weight in state.network.named_parameters()}
+    for _ in range(3):
+        one_step(state, Spectral(OURS), tones(0), tmp_path)
+    changed = {name for name, weight in state.network.named_parameters() if not torch.equal(weight, before[name])}
+    assert "denoiser_out.head.weight" in changed
+    assert not [name for name in changed if name.startswith(("prior.", "encoder", "to_codes"))]
 
 
 @pytest.mark.parametrize("stage", list(OBJECTIVES))

@@ -25,6 +25,7 @@ class TrainConfig:
     batch: int = 16  # pairs of adjacent frames, on each device
     seed: int = 0
     rate: float = 1e-3  # learning rate, RAdam
+    frozen: tuple[str, ...] = ()  # beginnings of the names of weights that stay as they are
     betas: tuple[float, float] = (0.9, 0.99)
     fall: float = 0.3  # last part of the stage in which the learning rate falls to 5 % of itself
     clip: float = 1.0  # norm of the gradient
@@ -34,6 +35,7 @@ class TrainConfig:
     mel_weight: float = 1.0
     spectrum_weight: float = 1.0
     energy_weight: float = 0.3
+    low_weight: float = 1.0  # the low band's complex spectrum, where the network has a prior
     edge_weight: float = 0.1  # keeps codes from crowding at the ends of their range, where most levels are never used
     tie_weight: float = 0.05  # middle noise levels to the one-step answer
     context_noise: float = 0.4  # of the left frame when the right is decoded after it (u in 0 ... 1)
@@ -79,8 +81,7 @@ def nano() -> CoDiCodecConfig:
 
     A token of audio is a patch of 32 bins by 4 columns: on a CPU elementwise work dominates, so tokens are few and
     wide. Layers were chosen by measured speed: about a fifth of real time on two cores at 2 steps.
-    sigma_data is small because 288 channels cannot carry the 512 numbers of a patch: what c_skip lets through of the
-    noise cannot be taken off again, and at 0.5 a second step only added it.
+    What it knew before it was trained is its prior: the waveform below 470 Hz and the loudness of 64 bands above.
     """
     return CoDiCodecConfig(
         name="nano",
@@ -100,5 +101,8 @@ def nano() -> CoDiCodecConfig:
         latents=64,
         registers=4,
         levels=(11, 11, 11, 11),
-        sigma_data=0.05,
+        low_bins=20,
+        bands=64,
+        own_projections=True,
+        log_planes=True,
     )

@@ -5,8 +5,8 @@ decoder      the denoiser from pure noise, judged as sound; then again from its 
              level, judged as sound and tied to that answer, so that a second step finds no blurred mean
 consistency  arXiv 2509.09836: neighbouring noise levels give the same answer, independent levels in the two halves
 
-A 256-digit frame cannot hold a stereo waveform's phase: "judged as sound" compares magnitudes, and the denoiser makes
-up phases. FSQ-dropout is on throughout.
+A 256-digit frame cannot hold a stereo waveform's phase beyond some hundred Hz: "judged as sound" compares magnitudes,
+and the denoiser makes up phases, but of the low band the complex spectrum is compared. FSQ-dropout is on throughout.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from torch import Tensor
 from models.config import SPECTRAL_CHANNELS
 from models.consistency import noise_level, renoise
 from models.convstack import group_norm
-from models.network import CoDiCodecNetwork, Condition, Features
+from models.network import CoDiCodecNetwork, Condition
 from models.spectral import Spectral
 from models.training.config import TrainConfig
 from models.training.losses import ALWAYS, SOMETIMES, magnitude_parts, perceptual, pseudo_huber
@@ -64,7 +64,7 @@ def warm(
     """Codes through the expander to its finest map, and through the denoiser's head to a spectrum."""
     taps = network.expander_stack.maps(network.expand(pair.codes), network.expander_stack.scales(None))
     normed = group_norm(taps[0], taps[0].new_ones(1, taps[0].shape[1]))
-    estimate = network.config.sigma_data * network.denoiser_out.head(normed).float()
+    estimate = network.config.sigma_data * network.denoiser_out.head(normed)[:, :SPECTRAL_CHANNELS].float()
     columns = column_magnitudes(spectral, estimate), column_magnitudes(spectral, pair.spectra)
     with torch.autocast(estimate.device.type, enabled=False):
         first = weighted(magnitude_parts(*columns, spectral.size, ALWAYS[-1][1]), config)
@@ -77,8 +77,8 @@ def decoder(
 ) -> Parts:
     """One step from pure noise, then a second on half the items, as one of the two decoding modes does it."""
     features = network.features(pair.codes)
-    half = len(pair.spectra) // 2
-    left, right = _part(features, slice(0, half)), _part(features, slice(half, None))
+    half, bins = len(pair.spectra) // 2, network.config.low_bins
+    left, right = features.part(slice(0, half)), features.part(slice(half, None))
     highest = _condition(network, network.config.sigma_max)
     u = 0.15 + 0.7 * float(_rand(generator))
     middle = _condition(network, noise_level(u, network.config))
@@ -93,10 +93,10 @@ def decoder(
     if together:
         lefts, past = network.denoise_left(start[0], highest, left)
         rights = network.denoise_right(start[1], highest, right, past)
-        first = sound(spectral, torch.cat([lefts, rights]), pair.spectra, config, 0, generator)
+        first = sound(spectral, torch.cat([lefts, rights]), pair.spectra, config, 0, generator, bins=bins)
         answers = lefts[some].detach(), rights[some].detach()
-        lefts, past = network.denoise_left(noised(answers[0], sigma), middle, _part(left, some))
-        rights = network.denoise_right(noised(answers[1], sigma), middle, _part(right, some), past)
+        lefts, past = network.denoise_left(noised(answers[0], sigma), middle, left.part(some))
+        rights = network.denoise_right(noised(answers[1], sigma), middle, right.part(some), past)
     else:
         with torch.no_grad():
             known = network.denoise_left(start[0], highest, left)[0]
@@ -105,14 +105,14 @@ def decoder(
         past = network.keep_left(context, _condition(network, noise_level(config.context_noise, network.config)), left)
         rights = network.denoise_right(start[1], highest, right, past)
         joined = network.config.hop - network.config.lookahead
-        first = sound(spectral, torch.cat([known, rights]), pair.spectra, config, joined, generator)
+        first = sound(spectral, torch.cat([known, rights]), pair.spectra, config, joined, generator, bins=bins)
         answers = known[some], rights[some].detach()
         past = [(keys[some], values[some]) for keys, values in past]
         lefts = known[some]
-        rights = network.denoise_right(noised(answers[1], sigma), middle, _part(right, some), past)
+        rights = network.denoise_right(noised(answers[1], sigma), middle, right.part(some), past)
     target = torch.cat([pair.spectra[:half][some], pair.spectra[half:][some]])
     joined = 0 if together else network.config.hop - network.config.lookahead
-    second = sound(spectral, torch.cat([lefts, rights]), target, config, joined, generator)
+    second = sound(spectral, torch.cat([lefts, rights]), target, config, joined, generator, bins=bins)
     tie = pseudo_huber(rights, answers[1]).mean() / rights[0].numel() ** 0.5
     parts = {name: first[name] + second[name] for name in first}
     return {
@@ -132,7 +132,7 @@ def consistency(
     """
     features = network.features(pair.codes)
     half = len(pair.spectra) // 2
-    left, right = _part(features, slice(0, half)), _part(features, slice(half, None))
+    left, right = features.part(slice(0, half)), features.part(slice(half, None))
     gap = config.gap[0] * (config.gap[1] / config.gap[0]) ** t
     upper = _noise_places(len(pair.spectra), network, generator)
     lower = (upper - gap).clamp(min=0)
@@ -164,6 +164,7 @@ def sound(
     first: int,
     generator: torch.Generator,
     always: tuple[tuple[int, int], ...] = ALWAYS,
+    bins: int = 0,
 ) -> Parts:
     """The weighted perceptual loss of pairs of spectra [2B, ...] as waveforms, from sample `first` on.
 
@@ -183,7 +184,17 @@ def sound(
     other = SOMETIMES[int(len(SOMETIMES) * float(_rand(generator)))]
     fitting = [scale for scale in always if scale[0] <= waves[0].shape[-1]]
     with torch.autocast(estimate.device.type, enabled=False):
-        return weighted(perceptual(waves[0], waves[1], (*fitting, other)), config)
+        found = weighted(perceptual(waves[0], waves[1], (*fitting, other)), config)
+        if bins:
+            low = low_distance(estimate.float(), target, bins)
+            found |= {"loss": found["loss"] + config.low_weight * low, "low": low.detach()}
+    return found
+
+
+def low_distance(estimate: Tensor, target: Tensor, bins: int) -> Tensor:
+    """Of spectra [B, 4, bins, columns] below `bins`, relative L1 of each item: not of magnitudes, of waveforms."""
+    apart = (estimate[:, :, :bins] - target[:, :, :bins]).abs().flatten(1).mean(1)
+    return (apart / (target[:, :, :bins].abs().flatten(1).mean(1) + 0.02)).mean()
 
 
 def weighted(parts: tuple[Tensor, Tensor, Tensor], config: TrainConfig) -> Parts:
@@ -233,10 +244,6 @@ def _condition(network: CoDiCodecNetwork, sigma: Tensor | float) -> Condition:
     given = sigma if isinstance(sigma, Tensor) else torch.tensor([sigma], device=network.device)
     with torch.autocast(network.device.type, enabled=False):
         return network.condition(given)
-
-
-def _part(features: Features, items: slice) -> Features:
-    return Features([tap[items] for tap in features.taps], features.latents[items])
 
 
 __all__ = ["OBJECTIVES", "SPECTRAL_CHANNELS", "Pair", "consistency", "decoder", "encode_pair", "samples_needed", "warm"]

@@ -24,7 +24,7 @@ class TrainState:
         self.network = network.train()
         self.average = copy.deepcopy(network).requires_grad_(False).eval()
         self.config = config
-        self.optimiser = torch.optim.RAdam(network.parameters(), lr=config.rate, betas=config.betas)
+        self.optimiser = _optimiser(network, config)
         self.step = 0  # of this stage
         self.seen = 0  # steps of all stages
         self.pairs = 0
@@ -35,7 +35,7 @@ class TrainState:
         self.config = config
         self.step = 0
         self.network.load_state_dict(self.average.state_dict())
-        self.optimiser = torch.optim.RAdam(self.network.parameters(), lr=config.rate, betas=config.betas)
+        self.optimiser = _optimiser(self.network, config)
 
     @torch.no_grad()
     def update_average(self) -> None:
@@ -84,6 +84,13 @@ class TrainState:
         return state
 
 
+def _optimiser(network: CoDiCodecNetwork, config: TrainConfig) -> torch.optim.Optimizer:
+    """Of all weights; the frozen ones get no gradient."""
+    for name, weight in network.named_parameters():
+        weight.requires_grad_(not name.startswith(config.frozen))
+    return torch.optim.RAdam(network.parameters(), lr=config.rate, betas=config.betas)
+
+
 class Curves:
     """A CSV file of what a run showed, appended to on resume; columns are those of its first row."""
 
@@ -110,6 +117,7 @@ COLUMNS = [
     "mel",
     "spectrum",
     "energy",
+    "low",
     "second",
     "tie",
     "huber",

@@ -14,6 +14,7 @@ import argparse
 import os
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -31,8 +32,10 @@ from models.training.corpus.fetch import fetch
 from models.training.corpus.parts import divide
 from models.training.data import Pack, build
 from models.training.objectives import OBJECTIVES, encode_pair, samples_needed
-from models.training.start import initialise
+from models.training.start import fit_prior, initialise
 from models.training.state import Curves, TrainState, use_of_levels
+
+FITTED = 120  # batches of 32 pairs, to which a prior is fitted
 
 Batches = Callable[[int], Tensor]  # steps seen -> audio float32 [B, 2, samples]
 
@@ -159,6 +162,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--set", action="append", default=[], metavar="NAME=VALUE", help="a choice of TrainConfig, or ResidualConfig"
     )
     parser.add_argument("--weights", type=Path, metavar="FILE", help="start from a checkpoint's weights")
+    parser.add_argument(
+        "--adopt", type=Path, metavar="FILE", help="start with what fits of a checkpoint of other sizes"
+    )
     parser.add_argument("--export", type=Path, metavar="FILE", help="write the averaged weights and stop")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     given = parser.parse_args(arguments)
@@ -193,11 +199,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
             state.begin(config)
         state.config = config
     else:
-        network = read(given.weights) if given.weights else initialise(CoDiCodecNetwork(nano()), config.seed)
+        network = read(given.weights) if given.weights else _begin(Pack(given.packs), config)
         state = TrainState(network, config)
     _move(state, given.device)
     pack = Pack(given.packs, device=given.device)
     run(state, batches(pack, config, samples_needed(state.network), rank), given.state, given.minutes)
+
+
+def _begin(pack: Pack, config: TrainConfig) -> CoDiCodecNetwork:
+    """A network of nano's sizes, its prior fitted to the pack."""
+    network = initialise(CoDiCodecNetwork(nano()), config.seed)
+    draw, spectral = batches(pack, replace(config, batch=32), samples_needed(network)), Spectral(network.config)
+    spectra = [torch.cat(spectral.analyse(draw(seen)).split(network.config.columns, -1)) for seen in range(FITTED)]
+    fit_prior(network, torch.cat(spectra))
+    return network
 
 
 def _train_residual(given: argparse.Namespace) -> None:
