@@ -19,7 +19,7 @@ from realtime.engine import Settings
 from realtime.live import play
 from realtime.session import Session
 
-CODECS = ("opus:6", "opus:24", "mp3:128", "aac:96", "nano:continuous", "nano:discrete")
+CODECS = ("opus:6", "opus:24", "mp3:128", "aac:96", "swift:6", "swift", "nano:continuous", "nano:discrete")
 RATE, BLOCK = 48_000, 256
 HEADER = (
     "| codec | kbit/s | frame | latency (budget → measured) | × RT, CPU |",
@@ -32,7 +32,8 @@ def rows(codecs: Sequence[str] = CODECS, seconds: float = 8.0) -> Iterator[str]:
     for name in codecs:
         spec = load(split_path(name)[0], rate=RATE).spec
         frame_ms = 1000 / spec.frame_rate
-        heard = "dry" if spec.tokens else "a"  # a network makes its phases up: its waveform lies nowhere
+        # CoDiCodec makes its phases up, and its waveform lies nowhere; those with books follow the waveform.
+        heard = "dry" if spec.tokens and not spec.books else "a"
         with tempfile.TemporaryDirectory() as directory:
             place = Path(directory)
             source = Reader(CLIP, RATE)

@@ -25,10 +25,11 @@ from models.rvq import Lookup, QuantiserConfig, ResidualQuantiser
 from models.rvq_book import Codebook
 from models.seanet import SeanetConfig
 from models.steppable import Conv, Residual, UpConv
+from models.swift import SwiftConfig
 
-Config = SeanetConfig | DacConfig
+Config = SeanetConfig | DacConfig | SwiftConfig
 PLACE = "cpu, float32: all that codecs of this family compute on and in"
-KINDS: dict[str, type[SeanetConfig] | type[DacConfig]] = {"seanet": SeanetConfig, "dac": DacConfig}
+KINDS: dict[str, type[Config]] = {"seanet": SeanetConfig, "dac": DacConfig, "swift": SwiftConfig}
 
 
 class ResidualNetwork(nn.Module):
@@ -242,13 +243,15 @@ def to_json(config: Config) -> str:
 def from_json(text: str) -> Config:
     """Inverse of `to_json`; CodecError if it is not one."""
     try:
-        given: dict[str, Any] = {
-            key: tuple(value) if isinstance(value, list) else value for key, value in json.loads(text).items()
-        }
+        given: dict[str, Any] = {key: _tuples(value) for key, value in json.loads(text).items()}
         given["quantiser"] = QuantiserConfig(**given["quantiser"])
         return KINDS[given["kind"]](**given)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CodecError(f"config cannot be read: {error}. Train or convert the checkpoint again.") from error
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
 def digest(config: Config) -> bytes:

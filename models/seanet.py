@@ -1,7 +1,6 @@
 """SEANet encoders and decoders: convolutions between levels, each `stride` times slower and twice as wide.
 
-Tagliasacchi et al., arXiv 2009.02095; as used by SoundStream (arXiv 2107.03312) and EnCodec (arXiv 2210.13438). Ours is
-`swift`: samples are folded into channels first, so that nothing runs at the full rate, and there is no recurrence.
+Tagliasacchi et al., arXiv 2009.02095; as used by SoundStream (arXiv 2107.03312) and EnCodec (arXiv 2210.13438).
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 
 from models.codec import CodecError
 from models.rvq import QuantiserConfig
-from models.steppable import Chain, Conv, Elu, Fold, Layer, Lstm, Residual, Unfold, UpConv
+from models.steppable import Chain, Conv, Elu, Layer, Lstm, Residual, UpConv
 
 
 @dataclass(frozen=True)
@@ -24,8 +23,6 @@ class SeanetConfig:
     width: int  # channels of the finest level, doubled at each stride
     strides: tuple[int, ...]  # between levels, finest first
     quantiser: QuantiserConfig
-    patch: int = 1  # samples folded into channels before the first convolution
-    widest: int = 0  # channels are doubled no further; 0: always
     kernels: tuple[int, int] = (7, 7)  # of the first convolution and the last of the encoder; the decoder's reversed
     unit: int = 3  # kernel of a residual unit
     dilations: tuple[int, ...] = (1,)  # of the residual units of a level
@@ -39,8 +36,8 @@ class SeanetConfig:
     def __post_init__(self) -> None:
         if self.kind != "seanet":
             raise CodecError(f'kind "{self.kind}" is not seanet')
-        if min(self.patch, self.width, self.channels, *self.strides) < 1:
-            raise CodecError(f"patch {self.patch}, width {self.width}, strides {self.strides}: give 1 or more")
+        if min(self.width, self.channels, *self.strides) < 1:
+            raise CodecError(f"width {self.width}, strides {self.strides}: give 1 or more")
         if self.width % self.compress:
             raise CodecError(f"width {self.width} must be a multiple of compress {self.compress}")
 
@@ -49,18 +46,15 @@ class SeanetConfig:
     @property
     def stride(self) -> int:
         """Samples of one step of the latent."""
-        return self.patch * math.prod(self.strides)
+        return math.prod(self.strides)
 
     @property
     def widths(self) -> tuple[int, ...]:
         """Of each level."""
-        grown = (self.width * 2**level for level in range(len(self.strides) + 1))
-        return tuple(min(width, self.widest or width) for width in grown)
+        return tuple(self.width * 2**level for level in range(len(self.strides) + 1))
 
     def encoder(self) -> Chain:
-        folded = self.channels * self.patch
-        layers: list[Layer] = [Fold(self.patch)] if self.patch > 1 else []
-        layers.append(self._conv(folded, self.width, self.kernels[0]))
+        layers: list[Layer] = [self._conv(self.channels, self.width, self.kernels[0])]
         for level, stride in enumerate(self.strides):
             here, there = self.widths[level : level + 2]
             layers += [self._unit(here, dilation) for dilation in self.dilations]
@@ -69,15 +63,13 @@ class SeanetConfig:
         return Chain([*layers, Elu(), self._conv(self.widths[-1], self.quantiser.width, self.kernels[1])])
 
     def decoder(self) -> Chain:
-        folded = self.channels * self.patch
         layers: list[Layer] = [self._conv(self.quantiser.width, self.widths[-1], self.kernels[0])]
         layers += [Lstm(self.widths[-1], self.lstm)] if self.lstm else []
         for level, stride in reversed(list(enumerate(self.strides))):
             there, here = self.widths[level : level + 2]
             layers += [Elu(), UpConv(here, there, stride, ahead=self.ahead, norm=self.norm)]
             layers += [self._unit(there, dilation) for dilation in self.dilations]
-        layers += [Elu(), self._conv(self.width, folded, self.kernels[0])]
-        return Chain([*layers, Unfold(self.patch)] if self.patch > 1 else layers)
+        return Chain([*layers, Elu(), self._conv(self.width, self.channels, self.kernels[0])])
 
     def _conv(self, inputs: int, outputs: int, kernel: int, stride: int = 1, dilation: int = 1) -> Conv:
         return Conv(
@@ -110,12 +102,4 @@ def encodec_48khz(books: int = 16) -> SeanetConfig:
     return SeanetConfig(
         "encodec:48", 48000, 2, 32, (2, 4, 5, 8), QuantiserConfig(128, books), lstm=2, mirror=True, ahead=True,
         norm=True,
-    )  # fmt: skip
-
-
-def swift() -> SeanetConfig:
-    """The bundled network: 48 kHz stereo, causal, frames of 320 samples (6.7 ms), 8 books of 1.5 kbit/s each."""
-    return SeanetConfig(
-        "swift", 48000, 2, 64, (5, 8), QuantiserConfig(64, 8), patch=8, widest=256, kernels=(7, 3), unit=5,
-        dilations=(1, 3), shortcut=False,
     )  # fmt: skip

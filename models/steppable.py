@@ -266,40 +266,6 @@ class Residual(Layer):
         return self.block.given(count)
 
 
-class Fold(Layer):
-    """[B, C, T] to [B, C * size, T / size]; T is a multiple of size, in steps too."""
-
-    def __init__(self, size: int) -> None:
-        super().__init__()
-        self.size = size
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (-1, self.size)).permute(0, 1, 3, 2).flatten(1, 2)
-
-    def open(self) -> Step:
-        return lambda x: x.unflatten(0, (-1, self.size)).transpose(1, 2).flatten(1)
-
-    def given(self, count: int) -> int:
-        return count // self.size
-
-
-class Unfold(Layer):
-    """Inverse of Fold."""
-
-    def __init__(self, size: int) -> None:
-        super().__init__()
-        self.size = size
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x.unflatten(1, (-1, self.size)).permute(0, 1, 3, 2).flatten(2)
-
-    def open(self) -> Step:
-        return lambda x: x.unflatten(1, (-1, self.size)).transpose(1, 2).flatten(0, 1)
-
-    def given(self, count: int) -> int:
-        return count * self.size
-
-
 def _mirrored(x: Tensor, left: int, right: int) -> Tensor:
     """With its mirror image beyond both ends; a signal shorter than that has zeros put after it first."""
     short = max(0, max(left, right) - x.shape[-1] + 1)

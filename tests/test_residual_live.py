@@ -16,7 +16,7 @@ from models.load import load
 from models.residual import ResidualNetwork
 from models.residual_file import save
 from models.rvq import QuantiserConfig
-from models.seanet import swift
+from models.swift import swift
 from realtime.cli import main
 from realtime.lane import Lane
 from realtime.news import Change
@@ -29,7 +29,7 @@ torch.set_num_threads(1)
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
     path = tmp_path_factory.mktemp("weights") / "narrow.safetensors"
-    config = replace(swift(), width=16, widest=32, quantiser=QuantiserConfig(16, 8))
+    config = replace(swift(), width=16, quantiser=QuantiserConfig(16, 8))
     save(ResidualNetwork(config).randomise(0), path)
     return str(path)
 

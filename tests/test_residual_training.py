@@ -15,7 +15,7 @@ from models.codec import CodecError, Controls
 from models.load import load
 from models.residual import ResidualNetwork
 from models.rvq import QuantiserConfig
-from models.seanet import swift
+from models.swift import swift
 from models.training.residual.balancer import Balancer
 from models.training.residual.config import RECIPES, ResidualConfig
 from models.training.residual.discriminators import (
@@ -32,7 +32,7 @@ from models.training.residual.train import export, one_step, run
 
 torch.set_num_threads(1)
 
-NARROW = replace(swift(), width=16, widest=32, quantiser=QuantiserConfig(16, 4, 64))
+NARROW = replace(swift(), width=16, quantiser=QuantiserConfig(16, 4, 64))
 QUICK = ResidualConfig(batch=2, seconds=0.1, precision="float32", steps=200, judge_width=4, judge_windows=(256, 128))
 
 

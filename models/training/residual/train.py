@@ -14,7 +14,7 @@ from torch import Tensor
 from models.residual import ResidualNetwork
 from models.residual_file import read, save
 from models.rvq_health import health
-from models.seanet import swift
+from models.swift import swift
 from models.training.augment import batch
 from models.training.data import Pack
 from models.training.residual.config import ResidualConfig

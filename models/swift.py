@@ -1,0 +1,62 @@
+"""swift, the bundled residual codec: a causal network on lapped spectra, everything at the rate of frames.
+
+    waveform → MDCT → loudness and shape → units → latent → books → units → gains, shapes, noise → MDCT⁻¹ → waveform
+
+A unit is that of SEANet (models/seanet.py); what it works on is that of models/lapped.py. Nothing runs at the rate of
+samples, so that a CPU trains it in hours, and the products of a frame are few and large.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from models.codec import CodecError
+from models.lapped import Described, Lapped, Shaped, Unlapped
+from models.rvq import QuantiserConfig
+from models.steppable import Chain, Conv, Elu, Layer, Residual
+
+
+@dataclass(frozen=True)
+class SwiftConfig:
+    """Sizes of one network, checked when made."""
+
+    name: str
+    sample_rate: int  # Hz
+    channels: int
+    stride: int  # samples of one step of the latent: the hop of the transform
+    width: int  # channels
+    quantiser: QuantiserConfig
+    bands: int = 20  # of each channel, at most
+    dilations: tuple[tuple[int, ...], tuple[int, ...]] = (
+        (1, 3, 9, 1),
+        (1, 3, 9, 1, 3, 9),
+    )  # encoder's units, decoder's
+    kernel: int = 3
+    kind: str = "swift"
+
+    def __post_init__(self) -> None:
+        if self.kind != "swift":
+            raise CodecError(f'kind "{self.kind}" is not swift')
+        if min(self.stride - 1, self.width, self.channels, self.bands) < 1:
+            raise CodecError(f"stride {self.stride}, width {self.width}, bands {self.bands}: give 2, 1 and 1 or more")
+
+    def encoder(self) -> Chain:
+        seen = Described(self.stride, self.channels, self.bands)
+        units = [self._unit(dilation) for dilation in self.dilations[0]]
+        into, out = Conv(seen.size, self.width, 1), Conv(self.width, self.quantiser.width, 1)
+        return Chain([Lapped(self.stride), seen, into, *units, Elu(), out])
+
+    def decoder(self) -> Chain:
+        made = Shaped(self.stride, self.channels, self.bands)
+        units = [self._unit(dilation) for dilation in self.dilations[1]]
+        into, out = Conv(self.quantiser.width, self.width, self.kernel), Conv(self.width, made.size, 1)
+        return Chain([into, *units, Elu(), out, made, Unlapped(self.stride, self.channels)])
+
+    def _unit(self, dilation: int) -> Residual:
+        layers: list[Layer] = [Elu(), Conv(self.width, self.width, self.kernel, 1, dilation), Elu()]
+        return Residual(Chain([*layers, Conv(self.width, self.width, 1)]))
+
+
+def swift() -> SwiftConfig:
+    """The bundled network: 48 kHz stereo, causal, frames of 320 samples (6.7 ms), 8 books of 1.5 kbit/s each."""
+    return SwiftConfig("swift", 48000, 2, 320, 256, QuantiserConfig(64, 8))
