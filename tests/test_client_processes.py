@@ -209,7 +209,7 @@ def test_a_session_is_begun_again_at_another_rate_and_its_clients_stay(client: C
 def test_seconds_are_those_of_all_streams_together(client: Client) -> None:
     playing(client, "--seconds", "6")
     heard(client, 4.0)
-    client.send("/verdigris/restart")
+    client.send("/verdigris/restart", "rate", client.rate)
     assert answer(client, "restart").kind == "done"
     begun = time.monotonic()
     until(client, lambda: client.state == GONE)
@@ -218,7 +218,7 @@ def test_seconds_are_those_of_all_streams_together(client: Client) -> None:
 
 def test_a_session_ends_when_it_is_asked_to(client: Client) -> None:
     playing(client)
-    client.send("/verdigris/restart")
+    client.send("/verdigris/restart", "rate", client.rate)
     assert answer(client, "restart").kind == "done"
     until(client, lambda: client.state == PLAYING)
     client.quit_engine()
