@@ -31,7 +31,11 @@ def slid(codec: CoDiCodec, given: str) -> CoDiCodec:
     second = codec.config.sample_rate / codec.config.stft_hop  # in columns
     fitting = [h for h in slides(codec.config) if worst * second <= SHARE * h]
     chosen = fitting[0] if fitting else codec.config.columns
-    found = f"a frame takes at most {1000 * worst:.0f} ms, so it slides by {chosen} columns of {codec.config.columns}"
+    found = f"a frame takes at most {1000 * worst:.0f} ms, "
+    if fitting:
+        found += f"so it slides by {chosen} columns of {codec.config.columns}"
+    else:
+        found += f"more than {100 * SHARE:.0f} % of it: this machine sustains no sliding, it goes frame by frame"
     return CoDiCodec(codec.network, f"{codec.reason}; {found}", chosen)
 
 
