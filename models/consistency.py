@@ -52,7 +52,8 @@ class NoiseEmbedding(nn.Module):
             nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, 2 * config.rows)
         )
         half = width // 2
-        frequencies = 10000.0 ** (-torch.arange(half, dtype=torch.float64) / (half - 1))
+        # on the CPU also in a network without memory ("meta"): there torch would load its compiler for it, in a second
+        frequencies = 10000.0 ** (-torch.arange(half, dtype=torch.float64, device="cpu") / (half - 1))
         self.register_buffer("frequencies", frequencies.float(), persistent=False)
         self.frequencies: Tensor
 

@@ -7,6 +7,8 @@ import json
 import logging
 import os
 import pickle
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -294,3 +296,11 @@ def test_a_fetch_that_fails_is_one_line_without_the_tries_of_the_client(
     with pytest.raises(CodecError, match="cannot be fetched"):
         hub.find_official(tmp_path)
     assert caplog.records == []
+
+
+def test_reading_weights_loads_no_compiler() -> None:
+    """Torch's takes a second, which a start of nano had waited for."""
+    asked = (
+        "import sys\nfrom models.checkpoint import NANO, read\nread(NANO)\nassert 'torch._dynamo' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", asked], check=True, timeout=100)
