@@ -117,6 +117,15 @@ class TokenModel:
         return [seen.get((0, 0)), seen.get((1, self._last[book])), seen.get((2, before)) if book else None]
 
 
+def spent(tokens: npt.NDArray[np.integer], size: int, forecast: Forecast | None = None) -> float:
+    """Bits that `encode` makes of tokens [steps, books], without making them."""
+    model, total = TokenModel(tokens.shape[1], size, forecast), 0.0
+    for step in tokens.tolist():
+        total += sum(math.log2(ONE / model.frequencies(book, step[:book])[token]) for book, token in enumerate(step))
+        model.close_step(step)
+    return total
+
+
 def encode(tokens: npt.NDArray[np.integer], size: int, forecast: Forecast | None = None) -> bytes:
     """Tokens [steps, books] to bytes; how many steps and books is not in them. CodecError without constriction."""
     books = tokens.shape[1]

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.codec import CodecError
-from models.entropy import ONE, TokenModel, decode, encode
+from models.entropy import ONE, TokenModel, decode, encode, spent
 
 needs_coder = pytest.mark.skipif(not find_spec("constriction"), reason="the extra entropy is not installed")
 
@@ -59,9 +59,9 @@ def test_ten_thousand_frames_go_round_bit_by_bit(kind: str) -> None:
 @needs_coder
 def test_the_bytes_are_as_many_as_the_model_says() -> None:
     tokens = orderly(400, 4, 64)
-    model = TokenModel(4, 64)
-    said = sum(model.bits(step) for step in tokens.tolist())
-    assert 8 * len(encode(tokens, 64)) == pytest.approx(said, rel=0.01, abs=64)
+    model, coded = TokenModel(4, 64), 8 * len(encode(tokens, 64))
+    assert coded == pytest.approx(sum(model.bits(step) for step in tokens.tolist()), rel=0.01, abs=64)
+    assert coded == pytest.approx(spent(tokens, 64), rel=1e-3, abs=64)
 
 
 @needs_coder

@@ -47,11 +47,12 @@ def clip(name: str = CLIP.name, seconds: float = 3.0) -> Audio:
 
 
 def through(audio: Audio, *books: int | None) -> tuple[Audio, np.ndarray]:
-    """(what comes out, tokens [frames, 8]); frame i is decoded with the i-th number of books, over and over."""
-    encoder, decoder = swift().open_encoder(), swift().open_decoder("discrete")
+    """(what comes out, in time with the input, tokens [frames, 8]); frames have these numbers of books in turn."""
+    encoder, decoder, late = swift().open_encoder(), swift().open_decoder("discrete"), swift().spec.lookahead
+    audio = np.pad(audio, ((0, 0), (0, late)))
     frames = [encoder.encode(chunk) for chunk in np.split(audio, audio.shape[1] // 320, axis=1)]
     out = [decoder.decode(frame, Controls(books=books[i % len(books)])) for i, frame in enumerate(frames)]
-    return np.concatenate(out, axis=1), np.stack([frame.tokens for frame in frames])
+    return np.concatenate(out, axis=1)[:, late:], np.stack([frame.tokens for frame in frames])
 
 
 def test_it_is_what_the_readme_says() -> None:

@@ -24,8 +24,8 @@ import torch
 
 from models.codec import Audio, Codec, CodecError, CodecSpec, Controls
 from models.codicodec import CoDiCodec
-from models.entropy import TokenModel
-from models.load import is_residual, load
+from models.entropy import TokenModel, spent
+from models.load import forecast_of, is_residual, load
 from models.rvq_health import health
 from models.training import metrics
 from models.training.data import RATE, decode
@@ -179,7 +179,7 @@ def evaluate(runs: Sequence[Run], clips: dict[str, Audio], pictures: Path | None
 
 
 def _use_of_books(spec: CodecSpec, held: Sequence[npt.NDArray]) -> dict[str, float]:
-    """Health of the worst book, and what an entropy coder that learns on the way makes of each clip's tokens."""
+    """Health of the worst book, and what an entropy coder makes of each clip's tokens, by counting and by forecast."""
     whole = spec.tokens // spec.books * spec.books  # what is beyond whole steps is no code (a loudness)
     books = health(np.concatenate(held)[:, :whole].reshape(-1, spec.books), spec.cardinality)
     coded, frames = 0.0, sum(len(tokens) for tokens in held)
@@ -187,10 +187,13 @@ def _use_of_books(spec: CodecSpec, held: Sequence[npt.NDArray]) -> dict[str, flo
         model = TokenModel(spec.books, spec.cardinality)
         coded += sum(model.frame_bits(frame, spec.books) for frame in tokens)
     nominal = spec.tokens * math.log2(spec.cardinality)
+    forecast = forecast_of(spec.sample_rate, spec.hop, spec.books, spec.cardinality)
+    foreseen = sum(spent(tokens, spec.cardinality, forecast) for tokens in held) if forecast else math.nan
     return {
         "frames": frames, "used (worst book)": min(book.use for book in books),
         "perplexity (worst book)": min(book.perplexity for book in books),
         "nominal kbit/s": nominal * spec.frame_rate / 1000, "coded kbit/s": coded / frames * spec.frame_rate / 1000,
+        "with a forecast": foreseen / frames * spec.frame_rate / 1000,
     }  # fmt: skip
 
 
