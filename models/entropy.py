@@ -24,7 +24,7 @@ from models.forecast import Forecast
 
 ONE = 1 << 24  # the whole of a probability, as the range coder has it
 TRUST = (512, 64, 64)  # what a context must have seen to weigh as much as the one before it
-FORESEEN = (8192, 1024, 1024)  # the same, after a forecast
+FORESEEN = (2048, 256, 256)  # the same, after a forecast
 MOST = 1 << 16  # tokens that a context remembers before it forgets half
 KEPT = 4096  # contexts of a kind that are remembered in a book; the oldest is forgotten first
 
