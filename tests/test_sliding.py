@@ -129,7 +129,7 @@ def test_auto_takes_the_least_that_is_sustained(load: float, columns: int, monke
 @pytest.mark.slow
 @pytest.mark.parametrize("columns", [1, 2, 4])
 def test_nano_sliding_keeps_its_sound_and_its_joins(columns: int) -> None:
-    """Within 10 % of full frames in mel distance; energy where hops meet within 1.2 of theirs at the same places."""
+    """Within 10 % of full frames in mel distance; energy where hops meet within 1.2 of that elsewhere."""
     whole = nano()
     assert isinstance(whole, CoDiCodec)
     codec = CoDiCodec(whole.network, slide=columns)
@@ -139,5 +139,4 @@ def test_nano_sliding_keeps_its_sound_and_its_joins(columns: int) -> None:
     full, slid_ = (stream(c, clip, "discrete")[0][:, ahead:] for c in (whole, codec))
     given = clip[:, : full.shape[1]]
     assert mel_distance(given, slid_) < 1.1 * mel_distance(given, full)
-    joins = [joint_roughness(heard, codec.spec.hop, 0) for heard in (slid_, full)]
-    assert joins[0] < 1.2 * joins[1]
+    assert joint_roughness(slid_, codec.spec.hop, 0) < 1.2
