@@ -177,7 +177,7 @@ def build_parser() -> Parser:
     )
 
     render = commands.add_parser("render", help="put a file through a codec")
-    render.add_argument("input", type=Path, help="an audio file, or pyo:FILE, a patch")
+    render.add_argument("input", type=Path, help="an audio file; demo, the bundled clip; or pyo:FILE, a patch")
     render.add_argument("output", type=Path, help="a float32 WAV, as long as the input")
     render.add_argument(
         "--codec", default="nano:discrete", metavar="CODEC", help="as in live, or vorbis:N (default %(default)s)"

@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime.audiofile import AudioFileError, check
+from realtime.demo import CLIP
 from tests.desk import RATE, SHORT, Desk, noise
 
 PLAY = {
@@ -172,6 +173,14 @@ def test_an_input_shorter_than_a_block_is_played_whole(desk: Desk, samples: int)
 def test_a_stream_of_a_fraction_of_a_block_ends_and_is_reported(desk: Desk) -> None:
     desk.done(*SHORT, "--input", desk.wav(), "--seconds", "0.0001", "--report", "r.json")
     assert json.loads(Path("r.json").read_text())["seconds"] == 5 / RATE
+
+
+def test_demo_is_the_bundled_clip_unless_a_file_has_that_name(desk: Desk) -> None:
+    desk.done("render", "demo", "out.wav", "--codec", "pcm")
+    assert soundfile.info(desk.place / "out.wav").frames == soundfile.info(CLIP).frames
+    (desk.place / "demo").write_bytes((desk.place / desk.wav()).read_bytes())
+    desk.done("render", "demo", "out.wav", "--codec", "pcm")
+    assert soundfile.info(desk.place / "out.wav").frames == soundfile.info(desk.place / "demo").frames
 
 
 @pytest.mark.parametrize("name", ["two words.wav", "ü音🎵.wav", "-dash.wav", "new\nline.wav", "[b].wav", "\udcff.wav"])
