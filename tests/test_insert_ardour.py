@@ -156,9 +156,9 @@ def test_a_parallel_dry_track_nulls_to_digital_zero_and_is_doubled_without_the_e
         desk.play()
         ardour.wait_for("playing")
         began = desk.at
-        live = Live(tmp_path, "--a", "pcm:gain=-1", "--b", "off")  # takes longer than a second to load
         desk.wait(max(0, began + RATE - desk.at))
         assert is_double(desk.heard(began + RATE // 4, began + RATE))
+        live = Live(tmp_path, "--a", "pcm:gain=-1", "--b", "off")
         wait_until(lambda: is_null(desk.heard(desk.at - RATE // 10, desk.at)), "the null", 20)
         desk.wait(WET)
         wet_until = desk.at
