@@ -19,7 +19,7 @@ from models.config import SPECTRAL_CHANNELS, CoDiCodecConfig
 from models.consistency import NoiseEmbedding, precondition
 from models.convstack import Block, Fold, FoldingStack, Gain, Unfold, UnfoldingStack
 from models.fsq import FSQ
-from models.prior import Prior, estimate
+from models.prior import Prior, estimate, turned
 from models.transformer import Attention, GatedMLP, KeysValues, Transformer, layer_norm
 
 LEFT, RIGHT = 0, 1
@@ -260,9 +260,8 @@ def with_logarithms(spectrum: Tensor) -> Tensor:
     What is loud where is a linear function of these. Of real and imaginary parts, which are all signs, a patch's stem
     keeps too few to tell.
     """
-    left, right = spectrum.chunk(2, dim=1)
-    energies = [(x.square().sum(1, keepdim=True) / 2 + 1e-5).log() for x in (left + right, left - right)]
-    return torch.cat([spectrum, *(energy / 4 + 1 for energy in energies)], dim=1)
+    energies = turned(spectrum).unflatten(1, (2, 2)).square().sum(2)
+    return torch.cat([spectrum, (energies + 1e-5).log() / 4 + 1], dim=1)
 
 
 def _projection(config: CoDiCodecConfig, inputs: int, outputs: int) -> nn.Module:

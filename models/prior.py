@@ -31,7 +31,6 @@ SILENCE = 1e-6  # energy of a bin: about -120 dBFS
 NARROW = -7.0  # logarithm of the low band's scale: it is its mean
 WIDEST = 4.0  # logarithm of the largest scale: beyond full scale
 SIDE = 0.7  # how much the side's loudness counts against the middle's in choosing components
-PLANES = SPECTRAL_CHANNELS + 2  # mean: real and imaginary part of middle, of side; logarithms of their scales
 
 
 def turned(planes: Tensor) -> Tensor:
@@ -43,7 +42,8 @@ def turned(planes: Tensor) -> Tensor:
 def estimate(noised: Tensor, sigma: Tensor, sigma_min: float, prior: Tensor, wider: Tensor) -> Tensor:
     """The Gaussian's own consistency function of noised spectra [B, 4, bins, columns] at levels sigma [B, 1, 1, 1].
 
-    `prior` is [B, PLANES, bins, columns]; `wider` [B, 2, bins, columns] is added to the logarithms of its scales.
+    `prior` is [B, 6, bins, columns]: the mean (real and imaginary part of middle, of side), then logarithms of both
+    scales, to which `wider` [B, 2, bins, columns] is added.
     """
     mean = prior[:, :SPECTRAL_CHANNELS]
     scale = (prior[:, SPECTRAL_CHANNELS:] + wider).clamp(max=WIDEST).exp().square().repeat_interleave(2, dim=1)
@@ -76,7 +76,7 @@ class Prior(nn.Module):
         return self.analysis(self.describe(spectrum).to(self.analysis.weight.dtype)).unflatten(1, self.codes)
 
     def decode(self, codes: Tensor) -> Tensor:
-        """Codes z or q [B, latents, dims] to the Gaussians [B, PLANES, bins, columns], float32."""
+        """Codes z or q [B, latents, dims] to the Gaussians [B, 6, bins, columns], float32."""
         config = self.config
         codes = codes.float()
         digits = torch.where(codes.abs() > LAST, codes * EDGE, codes.clamp(-LAST, LAST)).atanh().flatten(1)
