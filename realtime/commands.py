@@ -46,8 +46,13 @@ INSERT_BLOCK = 1024  # hosts say theirs; new inserts reserve for this
 USER_ERRORS = (*CANNOT_BEGIN, CompilerError, InstallError)
 
 
+DEMO_LATENCY = "24000"  # samples
+
+
 def run_first(arguments: argparse.Namespace) -> None:
     """What plain `verdigris` does: the demo clip through both slots, everything heard in turn, recorded in out/."""
+    if arguments.latency is None:  # nobody plays to it: room for frames that a busy machine computes slowly
+        arguments.latency = DEMO_LATENCY
     place = run_live(arguments, DEMO_SCHEDULE)["recording"]
     also = " and report.json" if place == str(arguments.record) else f"; {arguments.record}/ holds report.json"
     print(f"{place}/ holds input.wav, a.wav, b.wav, monitor.wav{also}")
