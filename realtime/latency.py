@@ -19,6 +19,8 @@ from realtime.timeline import FADE
 POLL_S = 0.002  # the worker looks every 0.5 ms; the rest is for the system to wake it
 COMPUTE_MARGIN = 1.25  # over the worst of the warm-up frames
 MIN_COMPUTE_S = 0.003  # a shared core is late by this much now and then, however light the codec
+SHARING = 2.0  # times longer, at most, does what exceeds that take while other programs want the cores
+SPARE = 0.4  # of a hop, at most, is reserved for it: who is late by that for long does not keep up anyhow
 
 
 class LatencyError(Exception):
@@ -54,6 +56,11 @@ class Plan:
     @property
     def milliseconds(self) -> float:
         return 1000.0 * self.latency / self.rate
+
+
+def sharing(seconds: float, hop_s: float) -> float:
+    """Seconds by which frames of `seconds`, one every `hop_s`, may be longer while other programs run beside them."""
+    return min(SHARING * max(0.0, seconds - MIN_COMPUTE_S), SPARE * hop_s)
 
 
 def plan(needs: Sequence[Need], *, rate: int, block: int, latency: int = 0, waits: bool = False) -> Plan:

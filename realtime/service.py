@@ -26,7 +26,7 @@ from models.codec import CodecError, CodecSpec
 from models.load import load
 from realtime import seen
 from realtime.lane import Lane
-from realtime.latency import COMPUTE_MARGIN, MIN_COMPUTE_S, Need
+from realtime.latency import COMPUTE_MARGIN, MIN_COMPUTE_S, Need, sharing
 from realtime.limiter import LOOKAHEAD as LIMITER_LOOKAHEAD
 from realtime.news import Change, Postman, Taken
 from realtime.priority import raise_priority
@@ -170,7 +170,7 @@ def describe(lanes: Sequence[Lane], compute_s: Sequence[float]) -> Ready:
                     lookahead=lane.lookahead,
                     resampler=lane.resampler_latency,
                     limiter=LIMITER_LOOKAHEAD,
-                    compute_s=seconds,
+                    compute_s=seconds + sharing(seconds, lane.hop / lane.rate),
                     rack=lane.pre.lag + outlet.rack.lag,
                 )
             )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from realtime.latency import COMPUTE_MARGIN, MIN_COMPUTE_S, LatencyError, Need, plan
+from realtime.latency import COMPUTE_MARGIN, MIN_COMPUTE_S, SPARE, LatencyError, Need, plan, sharing
 
 
 def need(slot: int = 0, lane: int = 0, hop: int = 960, compute_s: float = 0.01) -> Need:
@@ -42,6 +44,14 @@ def test_frames_that_pile_up_behind_a_slow_lane_are_counted() -> None:
 
 def test_a_light_codec_is_still_given_the_time_a_shared_core_takes() -> None:
     assert plan([need(compute_s=1e-6)], rate=48_000, block=256).terms["compute"] == MIN_COMPUTE_S * 48_000
+
+
+@given(st.floats(0, 10), st.floats(0, 10), st.floats(0.001, 2))
+def test_what_computes_for_long_is_spared_for_up_to_a_part_of_its_hop(one: float, other: float, hop_s: float) -> None:
+    less, more = sorted((one, other))
+    assert 0 <= sharing(less, hop_s) <= sharing(more, hop_s) <= SPARE * hop_s
+    assert sharing(MIN_COMPUTE_S, hop_s) == 0
+    assert sharing(10.0, hop_s) == SPARE * hop_s
 
 
 def test_more_latency_can_be_reserved_and_less_is_refused_with_what_it_takes() -> None:
