@@ -8,10 +8,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from realtime.drivers import line
 from realtime.drivers.cards import Choice
 from realtime.osc.packet import Message
 from realtime.osc.server import OscServer
@@ -35,6 +37,17 @@ def frequency(x: np.ndarray) -> float:
     return FREQUENCY + float(np.angle(second / first)) / (2 * np.pi) * RATE / half
 
 
+def is_its_own(pitches: list[float], facts: dict[str, Any]) -> bool:
+    """Whether what was heard, and the drift that is told, are the card's.
+
+    A stall of this machine that costs the server part of a block shifts its clock by less than what is known as a loss;
+    so it may take as long as a line remembers (drivers/line.py).
+    """
+    if len(pitches) < 3 or facts["drift_ppm"] != pytest.approx(PPM, abs=100):
+        return False
+    return bool(np.median(pitches) == pytest.approx(FREQUENCY * (1 + 1e-6 * PPM), abs=0.1))
+
+
 def test_a_card_that_runs_fast_is_heard_at_its_own_pitch_without_a_click(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -54,13 +67,14 @@ def test_a_card_that_runs_fast_is_heard_at_its_own_pitch_without_a_click(
                 assert f"{found.bridge_samples} between two clocks" in str(found)
                 meter.connect(inputs=False)
                 time.sleep(6.0)
-                pitches = []
-                for _ in range(8):
+                pitches: list[float] = []
+                facts, patience = instrument.driver.facts, time.monotonic() + line.MEMORY_S
+                while not is_its_own(pitches[-5:], facts) and time.monotonic() < patience:
                     record, disturbed = meter.pass_through(np.zeros((WINDOW, 2), np.float32))
                     smooth = np.abs(np.diff(record[:, 0])).max() < 1.02 * 0.25 * 2 * np.pi * FREQUENCY / RATE
                     if not disturbed and smooth and np.abs(record[-RATE // 100 :]).max() > 0.2:
                         pitches.append(frequency(record[:, 0]))
-                facts = instrument.driver.facts
+                    facts = instrument.driver.facts
             finally:
                 meter.close()
                 instrument.close()
@@ -69,8 +83,7 @@ def test_a_card_that_runs_fast_is_heard_at_its_own_pitch_without_a_click(
     print(f"{len(pitches)} clean windows, {pitches}, {facts}")
     if len(pitches) < 3:
         pytest.skip(f"this machine stalls too much: {facts['xruns']}")
-    assert facts["drift_ppm"] == pytest.approx(PPM, abs=100)
-    assert np.median(pitches) == pytest.approx(FREQUENCY * (1 + 1e-6 * PPM), abs=0.1)
+    assert is_its_own(pitches[-5:], facts)
     assert facts["device_latency_samples"] is None or facts["device_latency_samples"] > found.bridge_samples
 
 
