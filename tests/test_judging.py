@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.codec import Audio
+from models.codec import Audio, CodecError
 from models.load import load
 from models.training import metrics
 from models.training.crepe import Crepe, to_rate
@@ -134,6 +134,13 @@ def test_pcm_is_judged_perfect() -> None:
     assert row["si_sdr"] == math.inf
     assert row["level"] == 0
     assert "| pcm |" in markdown(found["rows"])
+
+
+@pytest.mark.parametrize("name", ["nope", "encodec24:random"])
+def test_a_codec_that_cannot_be_judged_is_named_before_any_is(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(CodecError, match=name):
+        evaluate([Run("pcm", "discrete"), Run(name, "discrete")], {"noise": noise(4800)})
+    assert capsys.readouterr().out == ""
 
 
 def test_a_stream_is_aligned_with_its_clip() -> None:

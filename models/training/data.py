@@ -53,7 +53,7 @@ def decode(path: Path, rate: int = RATE) -> Pcm:
                 parts += [out.to_ndarray() for out in resampler.resample(frame)]
             parts += [out.to_ndarray() for out in resampler.resample(None)]
     except (av.error.FFmpegError, OSError, ValueError) as error:
-        raise CodecError(f'"{path.name}" cannot be decoded: {error}') from error
+        raise CodecError(f'"{path.name}" cannot be decoded: {getattr(error, "strerror", None) or error}') from error
     audio = np.concatenate(parts, axis=1).reshape(-1, 2) if parts else np.zeros((0, 2), np.int16)
     if len(audio) < SHORTEST:
         raise CodecError(f'"{path.name}" holds {len(audio)} samples of sound, too few.')

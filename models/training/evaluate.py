@@ -143,20 +143,14 @@ def runs_of(names: Sequence[str], only: str | None) -> list[Run]:
 
 def evaluate(runs: Sequence[Run], clips: dict[str, Audio], pictures: Path | None = None) -> dict[str, Any]:
     """{"rows": means of each run, "clips": each clip's numbers, "tokens": use of levels and bits by entropy}."""
+    codecs = {name: _open(name) for name in dict.fromkeys(run.codec for run in runs)}  # all, before hours of judging
     visqol, pitch = listener(Visqol), listener(Pitch)
     pitches = {n: pitch.track(a) for n, a in clips.items() if pitch and any(word in n for word in PITCHED)}
-    codecs: dict[str, Codec] = {}
     rows: dict[str, dict[str, float]] = {}
     details: dict[str, dict[str, dict[str, float]]] = {}
     tokens: dict[str, dict[str, float]] = {}
     for run in runs:
-        if run.codec not in codecs:
-            codecs[run.codec] = load(run.codec, rate=RATE)
         codec = codecs[run.codec]
-        if (codec.spec.sample_rate, codec.spec.channels) != (RATE, 2):
-            raise CodecError(
-                f"{run.codec} is of {codec.spec.sample_rate} Hz; codecs of {RATE} Hz in stereo are judged."
-            )
         held = {name: hear(codec, run, clip) for name, clip in clips.items()}
         details[run.name] = {
             name: judge(clip, held[name], codec.spec, visqol, pitch, pitches.get(name)) for name, clip in clips.items()
@@ -176,6 +170,13 @@ def evaluate(runs: Sequence[Run], clips: dict[str, Audio], pictures: Path | None
         print(markdown({run.name: rows[run.name]}).splitlines()[-1], flush=True)
     machine = f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
     return {"rows": rows, "clips": details, "tokens": tokens, "machine": machine}
+
+
+def _open(name: str) -> Codec:
+    codec = load(name, rate=RATE)
+    if (codec.spec.sample_rate, codec.spec.channels) != (RATE, 2):
+        raise CodecError(f"{name} is of {codec.spec.sample_rate} Hz; codecs of {RATE} Hz in stereo are judged.")
+    return codec
 
 
 def _use_of_books(spec: CodecSpec, held: Sequence[npt.NDArray]) -> dict[str, float]:
