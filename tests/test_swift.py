@@ -27,7 +27,7 @@ from realtime.engine import Settings
 from realtime.live import play
 from realtime.session import Session
 from tests.contract import check_codec
-from tests.test_residual_live import switching
+from tests.test_residual_live import switching_in_time
 
 torch.set_num_threads(1)
 
@@ -127,7 +127,7 @@ def test_switching_books_twenty_times_a_second_does_not_click() -> None:
 
 @pytest.mark.slow
 def test_switching_books_live_misses_nothing(tmp_path: Path) -> None:
-    report = switching("swift", str(CLIP), tmp_path, "clock", 0.05, 4.0)
+    report = switching_in_time("swift", str(CLIP), tmp_path)
     assert sum(report["misses"].values()) == 0
     assert 1.6 < report["bitrate_a"] < 11.9
     assert 0 < report["coded_a"] < 1.05 * report["bitrate_a"]
