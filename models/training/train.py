@@ -162,9 +162,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--set", action="append", default=[], metavar="NAME=VALUE", help="a choice of TrainConfig, or ResidualConfig"
     )
     parser.add_argument("--weights", type=Path, metavar="FILE", help="start from a checkpoint's weights")
-    parser.add_argument(
-        "--adopt", type=Path, metavar="FILE", help="start with what fits of a checkpoint of other sizes"
-    )
     parser.add_argument("--export", type=Path, metavar="FILE", help="write the averaged weights and stop")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     given = parser.parse_args(arguments)
