@@ -13,6 +13,7 @@ import pytest
 
 from models.load import FAMILIES
 from realtime.client import GONE, LOADING, PLAYING, WARMING, Client, Event
+from realtime.client.facts import EffectControl
 from realtime.params import PARAMETERS, ParameterError
 from realtime.rack.effect import EMPTY, Racks
 from realtime.sessions import SessionFile
@@ -134,6 +135,12 @@ def test_controls_of_effects_are_rows_of_the_table_and_are_set_like_others(
         assert ("effects",) not in kinds(desk.turn(), "facts")
     finally:
         desk.close()
+
+
+def test_whole_numbers_of_an_effect_are_told_whole() -> None:
+    """Those of an LV2 plug-in's seed, say: as many digits as there are."""
+    told = EffectControl.of(("pre.1.seed", "lv2:urn:x", "int", 123_456_789, 0, -1, 2**31 - 1, "seed"))
+    assert (told.value, told.row.kind, told.row.low, told.row.high) == (123_456_789, int, -1, 2**31 - 1)
 
 
 def test_facts_come_of_themselves(desk: Desk) -> None:

@@ -92,11 +92,10 @@ class EffectControl:
         name, effect, kind_name, value, default, low, high, help_ = args
         if kind_name == "bool":
             return cls(effect, Parameter(name, bool, bool(default), "frame", help_), bool(value))
-        kind = int if kind_name == "int" else float
-        default, low, high, value = (
-            kind(f"{number:.7g}") for number in (default, low, high, value)
-        )  # they were float32
-        return cls(effect, Parameter(name, kind, default, "frame", help_, low, high, clamp=True), value)
+        kind = int if kind_name == "int" else _plain
+        default, low, high, value = map(kind, (default, low, high, value))
+        row = Parameter(name, int if kind is int else float, default, "frame", help_, low, high, clamp=True)
+        return cls(effect, row, value)
 
 
 def _plain(number: float) -> float:
