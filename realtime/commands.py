@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import math
 import sys
@@ -268,12 +269,13 @@ def run_plan(arguments: argparse.Namespace) -> None:
     if b := _optional(given["b.codec"]):
         slots.append((1, *b))
     request = Request(tuple(slots), rate, precision=given["precision"], racks=flags.racks(arguments))
-    lanes = open_lanes(request)
-    tune_lanes(lanes)
-    compute_s, remarks = warm_up(lanes, request)
-    ready = describe(lanes, compute_s)
-    for lane in lanes:
-        lane.close()
+    with contextlib.ExitStack() as at_end:
+        lanes = open_lanes(request)
+        for lane in lanes:
+            at_end.callback(lane.close)
+        tune_lanes(lanes)
+        compute_s, remarks = warm_up(lanes, request)
+        ready = describe(lanes, compute_s)
     planned = plan(ready.needs, rate=rate, block=given["block"], latency=given["latency"])
     keep_insert_latency(planned)
     if arguments.json:

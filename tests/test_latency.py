@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.codec import CodecError
+from realtime.cli import main
 from realtime.latency import COMPUTE_MARGIN, MIN_COMPUTE_S, SPARE, LatencyError, Need, plan, sharing
 
 
@@ -61,3 +65,18 @@ def test_more_latency_can_be_reserved_and_less_is_refused_with_what_it_takes() -
     assert reserved.terms["reserve"] == 9999 - needed
     with pytest.raises(LatencyError, match=f"less than the {needed}"):
         plan([need()], rate=48_000, block=256, latency=needed - 1)
+
+
+def test_a_plan_that_fails_ends_the_effects_it_has_opened(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails(*given: object) -> None:
+        raise CodecError("a frame cannot be computed. Pass another codec.")
+
+    closed: list[str] = []
+    lanes = [SimpleNamespace(close=lambda name=name: closed.append(name)) for name in "ab"]
+    for name, stand_in in (("open_lanes", lambda request: lanes), ("tune_lanes", print), ("warm_up", fails)):
+        monkeypatch.setattr(f"realtime.commands.{name}", stand_in)
+    assert main(["plan", "--a", "pcm", "--b", "opus:6"]) == 1
+    assert "a frame cannot be computed" in capsys.readouterr().err
+    assert sorted(closed) == ["a", "b"]
