@@ -140,6 +140,16 @@ def test_what_is_of_slot_b_is_not_heard_where_that_is_off(monitor: object) -> No
         rig.close()
 
 
+def test_a_snapshot_of_slot_b_is_not_recalled_where_that_is_off() -> None:
+    rig = Rig("pcm")
+    try:
+        rig.server.snapshots.store("two", {**rig.engine.values, "monitor": "b", "gain": -6.0})
+        assert "monitor b: slot B is off" in only(rig.ask("/verdigris/snapshot/recall", "two"), "/verdigris/error")[1]
+        assert (rig.engine.values["monitor"], rig.engine.values["gain"]) == ("a", 0.0)
+    finally:
+        rig.close()
+
+
 def test_pairs_are_set_together_or_not_at_all(rig: Rig) -> None:
     rig.ask("/verdigris/set", "a.steps", 5, "b/seed", 7, "gain", -6.0)
     assert [rig.engine.values[n] for n in ("a.steps", "b.seed", "gain")] == [5, 7, -6.0]

@@ -174,7 +174,9 @@ class OscServer:
 
     def change(self, client: Client, wanted: Sequence[tuple[str, Sequence[Any]]]) -> None:
         """Set parameters by name at once, all or, with ParameterError, none."""
-        self.control.submit([edit for name, args in wanted for edit in self._edits(client, name, args)])
+        edits = [edit for name, args in wanted for edit in self._edits(client, name, args)]
+        self.control.check(edits)
+        self.control.submit(edits)
 
     def learn(self, client: Client, name: str) -> None:
         """Bind the next address that is not ours to this parameter, and tell this client."""
