@@ -15,7 +15,7 @@ from pathlib import Path
 from realtime.audiofile import AudioFileError, Writer
 from realtime.tail import Tail
 from realtime.timeline import Field, Timeline
-from realtime.wholefile import FileError, check_replaceable, reason, same_file
+from realtime.wholefile import FileError, check_replaceable, expanded, reason, same_file
 
 FILES = {"dry": "input.wav", "a": "a.wav", "b": "b.wav", "monitor": "monitor.wav"}
 TAPES = ("a.tape", "b.tape")  # taping.py
@@ -55,7 +55,7 @@ def check_directory(directory: str) -> None:
     """FileError if nothing can be recorded there, or by that name; nothing of it is left there."""
     if not directory:
         raise FileError("a directory without a name cannot be recorded to. Pass its name, or . for this one.")
-    with recording_directory(Path(directory), None):
+    with recording_directory(expanded(directory), None):
         pass
 
 

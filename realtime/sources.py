@@ -22,7 +22,7 @@ from realtime.engine import Engine
 from realtime.orders import Order
 from realtime.session import Driver
 from realtime.timeline import FADE, SLOTS, Field
-from realtime.wholefile import FileError
+from realtime.wholefile import FileError, expanded
 
 INPUT, CAPTURE = "input", "capture"  # values of `source` that are no files
 LONGEST_S = 30.0  # of a capture, as the command allows
@@ -46,7 +46,7 @@ class Sources:
             self._play(None, INPUT)
             order.done(INPUT)
         else:
-            self._preparing = _Preparing(order, Path(name), self._place, self._codec_names())
+            self._preparing = _Preparing(order, expanded(name), self._place, self._codec_names())
 
     def close(self, why: str = "the stream has ended") -> None:
         """Wait for nothing any more; whoever asked for a source that is not there yet is told why."""

@@ -16,7 +16,7 @@ from realtime.orders import Order
 from realtime.recorder import FILES, TAPES, Recorder, check_directory, recording_directory
 from realtime.taping import Taping
 from realtime.timeline import Field
-from realtime.wholefile import FileError, reason
+from realtime.wholefile import FileError, expanded, reason
 
 
 def place_for_take(directory: Path) -> Path:
@@ -99,7 +99,7 @@ class Takes:
             self._end(order)
             return
         if wanted and not self._running:
-            self.begin(Path(self._engine.values["record.directory"]), order)
+            self.begin(expanded(self._engine.values["record.directory"]), order)
         order.done(self._running[0].directory.absolute() if self._running else "")
 
     def keep(self, order: Order) -> None:

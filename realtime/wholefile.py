@@ -41,6 +41,11 @@ class WholeFile:
         self.working.unlink(missing_ok=True)
 
 
+def expanded(name: str) -> Path:
+    """The path of a name that no shell has seen: ~ is the user's home."""
+    return Path(os.path.expanduser(name))  # Path's own raises where there is no home
+
+
 def check_writable(path: Path) -> None:
     """FileError if no file can be written there: to be heard before the work that is to be written."""
     WholeFile(path).discard()

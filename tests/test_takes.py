@@ -100,3 +100,11 @@ def test_a_directory_that_can_be_is_made_when_a_take_begins_in_it(rig: Rig, tmp_
     rig.order("record", True)
     assert rig.heard[-1] == ("done", str(tmp_path / "some" / "where"))
     rig.takes.finish(0)
+
+
+def test_a_tilde_is_the_home_of_the_user(rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    rig.order("record.directory", "~/takes")
+    rig.order("record", True)
+    assert rig.heard[-1] == ("done", str(tmp_path / "home" / "takes"))
+    rig.takes.finish(0)
