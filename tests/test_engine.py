@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -166,27 +165,33 @@ def test_more_latency_is_reserved(started: list[Engine]) -> None:
 def test_a_worker_process_struck_in_mid_stream_costs_one_hole_and_shifts_nothing(
     started: list[Engine], tmp_path: Path, blow: signal.Signals
 ) -> None:
-    engine = start(started, Settings(RATE, 256, ("pcm:hop=1000", None), ("pcm:hop=960,lookahead=10", None)))
-    x = noise(8 * RATE)
+    codecs = ("pcm:hop=1000", None), ("pcm:hop=960,lookahead=10", None)
+    engine = start(started, Settings(RATE, 256, *codecs, latency=RATE // 5))  # the blow alone is longer than that
+    x = noise(60 * RATE)
     recorder = Recorder(engine.timeline, tmp_path)
     driver = ClockDriver(engine.host, Given(x), 256)
-    pid, began, struck, messages = engine.worker_pid, time.monotonic(), False, []
+    pid, struck, back, messages = engine.worker_pid, 0, 0, []
     assert pid is not None
     driver.start()
     while driver.running:
         driver.join(0.05)
         recorder.poll(driver.taken)
-        if not struck and time.monotonic() - began > 2:
+        if not struck and driver.taken > 2 * RATE:
             os.kill(pid, blow)
-            struck = True
-        if blow == signal.SIGSTOP and struck and time.monotonic() - began > 4:
+            struck = driver.taken
+        if blow == signal.SIGSTOP and struck and not back and driver.taken - struck > 2 * RATE:
             os.kill(pid, signal.SIGCONT)
+            back = driver.taken
         if message := engine.watch():
             messages.append(message)
+            back = driver.taken if message == "the worker is back" else back
+        if back and driver.taken - back > 2.5 * RATE:
+            driver.stop()
     engine.stop()
     recorder.finish(driver.taken)
+    x = x[: driver.taken]
     played, _ = soundfile.read(tmp_path / "monitor.wav", dtype="float32")
-    assert np.array_equal(played[engine.plan.latency :][: len(x)], x)
+    assert np.array_equal(played[engine.plan.latency :], x[: len(played) - engine.plan.latency])
     for name in ("a", "b"):
         wet, _ = soundfile.read(tmp_path / f"{name}.wav", dtype="float32")
         there = (wet == x[: len(wet)]).all(axis=1)
