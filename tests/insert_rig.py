@@ -99,7 +99,7 @@ class NativeHost:
         library().host_finish(ctypes.byref(self.memory))
 
 
-def wait_until(condition: object, what: str, seconds: float = 30.0) -> None:
+def wait_until(condition: object, what: str, seconds: float = 60.0) -> None:
     """Poll a callable; AssertionError with `what` if it does not come true."""
     assert callable(condition)
     deadline = time.monotonic() + seconds

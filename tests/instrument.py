@@ -47,7 +47,7 @@ class Instrument:
         """Wait until the output has its full level."""
         time.sleep(0.2 + (self.latency + 4096) / RATE)
 
-    def said(self, words: str, timeout: float = 20.0) -> None:
+    def said(self, words: str, timeout: float = 60.0) -> None:
         """Wait until a message has these words."""
         wait(lambda: any(words in message for message in self.messages), timeout)
 
@@ -58,7 +58,7 @@ class Instrument:
         self.engine.close()
 
 
-def wait(until: Callable[[], bool], timeout: float = 20.0) -> None:
+def wait(until: Callable[[], bool], timeout: float = 60.0) -> None:
     deadline = time.monotonic() + timeout
     while not until():
         assert time.monotonic() < deadline, "waited in vain"

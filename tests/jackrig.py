@@ -161,7 +161,7 @@ class Meter:
     def _count(self, delay: float) -> None:
         self.xruns += 1
 
-    def connect(self, timeout: float = 20.0, *, inputs: bool = True) -> None:
+    def connect(self, timeout: float = 60.0, *, inputs: bool = True) -> None:
         """Take the program's ports from the card to the meter, once they are there; `inputs` if it has some."""
         deadline = time.monotonic() + timeout
         while True:

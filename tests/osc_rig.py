@@ -23,7 +23,7 @@ from realtime.timeline import FADE, SLOTS, WET_END, Field
 RATE = 48_000
 T0 = 1_700_000_000.0
 BLOCK = 256
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 class Client:

@@ -250,7 +250,7 @@ def test_live_one_that_fails_is_named_and_costs_one_hole_at_most(desk: Desk, lin
         f"    if n > {RATE}:\n        {line}\n    return -block\n"
     )
     # a latency that this machine keeps whatever else it does, so that the only hole is the effect's
-    live = ("live", "--driver", "clock", "--seconds", "4", "--a", "pcm", "--b", "off", "--latency", "12000")
+    live = ("live", "--driver", "clock", "--seconds", "4", "--a", "pcm", "--b", "off", "--latency", "24000")
     said = desk.done(*live, "--post-a", "py:bad.py", "--record", "rec", "--report", "report.json", "--osc", "off").out
     assert f"py:bad.py: {says}" in said
     assert "bypassed" in said
