@@ -32,10 +32,10 @@ class FSQ(nn.Module):
         shift = [math.tan(o / h) for o, h in zip(offset, reach, strict=True)]
         places = [math.prod(levels[:j]) for j in range(len(levels))]
         for name, values in {"reach": reach, "offset": offset, "shift": shift}.items():
-            self.register_buffer(name, torch.tensor(values), persistent=False)
-        self.register_buffer("steps", torch.tensor([level // 2 for level in levels]), persistent=False)
-        self.register_buffer("sizes", torch.tensor(levels), persistent=False)
-        self.register_buffer("places", torch.tensor(places), persistent=False)
+            self.register_buffer(name, torch.tensor(values, device="cpu"), persistent=False)
+        whole = {"steps": [level // 2 for level in levels], "sizes": levels, "places": places}
+        for name, numbers in whole.items():
+            self.register_buffer(name, torch.tensor(numbers, device="cpu"), persistent=False)
 
     def bound(self, values: Tensor) -> Tensor:
         """Unbounded [..., d] to continuous codes z in (-1, 1), float32; 0.999 tanh(e) where the level is odd."""

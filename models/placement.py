@@ -96,9 +96,9 @@ def use_threads(network: CoDiCodecNetwork) -> int:
     torch.set_num_threads(cores)
     if cores == 1 or sum(p.numel() for p in network.parameters()) >= LARGE:
         return cores
-    together = _one_frame(network, times=3)[1]
+    together = _one_frame(network, times=2)[1]
     torch.set_num_threads(1)
-    alone = _one_frame(network, times=3)[1]
+    alone = _one_frame(network, times=2)[1]
     if together < WORTHWHILE * alone:
         torch.set_num_threads(cores)
     return torch.get_num_threads()

@@ -59,7 +59,7 @@ class Prior(nn.Module):
         self.config = config
         self.codes = (config.latents, len(config.levels))
         edges = band_edges(config)
-        membership = torch.zeros(config.bins, config.bands)
+        membership = torch.zeros(config.bins, config.bands, device="cpu")
         for band, (first, end) in enumerate(pairwise(edges)):
             membership[first:end, band] = 1
         self.membership: Tensor

@@ -21,6 +21,6 @@ def checked(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor], what: str
             raise CodecError(
                 f'{what}: tensor "{name}" has shape {list(tensor.shape)}, its config says {list(wanted[name].shape)}.'
             )
-        if not tensor.is_floating_point() or not torch.isfinite(tensor).all():
+        if not tensor.is_floating_point() or not tensor.sum(dtype=torch.float64).isfinite():
             raise CodecError(f'{what}: tensor "{name}" holds values that are not finite numbers. Fetch it again.')
     return {name: tensor.float() for name, tensor in state.items()}

@@ -80,9 +80,17 @@ def _run(argv: list[str]) -> None:
         return
     if rest:
         build_parser().error(f"unknown: {' '.join(rest)}")
+    if arguments.command == "live" and arguments.driver not in ("file", "plugin"):
+        from realtime.worker_process import WorkerProcess
+
+        started = WorkerProcess()  # it imports what it needs while we do
+        from realtime import commands
+
+        (commands.run_live if argv else commands.run_first)(arguments, started)
+        return
     from realtime import commands
 
-    getattr(commands, f"run_{arguments.command if argv else 'first'}")(arguments)
+    getattr(commands, f"run_{arguments.command}")(arguments)
 
 
 def _take_tour(arguments: argparse.Namespace) -> None:

@@ -41,6 +41,7 @@ from realtime.render import render
 from realtime.service import Request, describe, open_lanes, tune_lanes, warm_up
 from realtime.session import Session
 from realtime.wholefile import FileError, check_apart, check_writable
+from realtime.worker_process import WorkerProcess
 
 DEMO_SCHEDULE = ((3.75, "monitor", "b"), (7.5, "monitor", "delta"), (11.25, "monitor", "dry"))
 INSERT_BLOCK = 1024  # hosts say theirs; new inserts reserve for this
@@ -50,20 +51,24 @@ USER_ERRORS = (*CANNOT_BEGIN, CompilerError, InstallError)
 DEMO_LATENCY = "24000"  # samples
 
 
-def run_first(arguments: argparse.Namespace) -> None:
+def run_first(arguments: argparse.Namespace, started: WorkerProcess) -> None:
     """What plain `verdigris` does: the demo clip through both slots, everything heard in turn, recorded in out/."""
     if arguments.latency is None:  # nobody plays to it: room for frames that a busy machine computes slowly
         arguments.latency = DEMO_LATENCY
-    place = run_live(arguments, DEMO_SCHEDULE)["recording"]
+    place = run_live(arguments, started, DEMO_SCHEDULE)["recording"]
     also = " and report.json" if place == str(arguments.record) else f"; {arguments.record}/ holds report.json"
     print(f"{place}/ holds input.wav, a.wav, b.wav, monitor.wav{also}")
 
 
-def run_live(arguments: argparse.Namespace, schedule: Sequence[tuple[float, str, Any]] = ()) -> dict[str, Any]:
-    """The report."""
+def run_live(
+    arguments: argparse.Namespace,
+    started: WorkerProcess | None = None,
+    schedule: Sequence[tuple[float, str, Any]] = (),
+) -> dict[str, Any]:
+    """The report. `started` is a process for the worker, if there is one already."""
     if arguments.driver == "plugin":
         return _run_inserts(arguments)
-    session = open_session(arguments, schedule)
+    session = replace(open_session(arguments, schedule), started=started)
     try:
         report = play(session)
     finally:

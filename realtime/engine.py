@@ -34,6 +34,7 @@ from realtime.rack.rows import rows
 from realtime.service import Attach, Changes, Playing, Request, SetLimiter, Stream
 from realtime.telemetry import Telemetry
 from realtime.timeline import SLOTS, Field, Timeline
+from realtime.worker_process import WorkerProcess
 
 FADE_OUT_S = 0.5  # at most: a driver that stands still is not waited for
 UNREAD = 32  # messages that the worker may have before it; what is set beyond that is held back, the last value wins
@@ -56,9 +57,14 @@ class Settings:
 class Engine:
     """One stream through codecs; see the table above for who may call what."""
 
-    def __init__(self, settings: Settings, hosted: Timeline | None = None) -> None:
-        """`hosted` is a timeline that a plug-in made and plays (drivers/plugin.py): L and the mix are its own."""
-        self.settings, self._hosted = settings, hosted
+    def __init__(
+        self, settings: Settings, hosted: Timeline | None = None, started: WorkerProcess | None = None
+    ) -> None:
+        """`hosted` is a timeline that a plug-in made and plays (drivers/plugin.py): L and the mix are its own.
+
+        `started` is the process for its first worker.
+        """
+        self.settings, self._hosted, self._started = settings, hosted, started
         slots = [(0, *settings.a)] + ([(1, *settings.b)] if settings.b else [])
         self._request = Request(tuple(slots), settings.rate, precision=settings.precision, racks=settings.racks)
         self._link: Link | None = None
@@ -399,7 +405,8 @@ class Engine:
         return max(0, sample - self.plan.latency) // self.hop
 
     def _launch(self) -> Link:
-        self._link = Link(self._request, in_thread=self.settings.offline)
+        self._link = Link(self._request, in_thread=self.settings.offline, started=self._started)
+        self._started = None
         return self._link
 
     def _attach(self) -> None:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import threading
 import time
-import weakref
-from multiprocessing.connection import Connection
+from multiprocessing import Pipe
 from multiprocessing.process import BaseProcess
 
-from realtime.service import Failed, Ready, Request, Stop, serve, serve_process
-from realtime.signals import held_for_child
+from realtime.service import Failed, Ready, Request, Stop, serve
+from realtime.worker_process import WorkerProcess
 
 START_TIMEOUT_S = 600.0  # a model may have to be fetched or compiled
 STOP_TIMEOUT_S = 0.5
@@ -24,31 +22,28 @@ class EngineError(Exception):
 class Link:
     """One worker. One control thread at a time; `send` any."""
 
-    def __init__(self, request: Request, *, in_thread: bool) -> None:
-        context = multiprocessing.get_context("spawn")
-        self.connection: Connection
-        self.connection, theirs = context.Pipe()
-        self.news, their_news = context.Pipe(duplex=False)  # what the worker reports while it plays (news.py)
+    def __init__(self, request: Request, *, in_thread: bool, started: WorkerProcess | None = None) -> None:
+        """`started` is a process that waits for its request already."""
         self.sent = self.taken = 0  # messages to a worker that plays
         self._listening = False  # a worker that still loads hears no Stop
         self.process: BaseProcess | None = None
         self.thread: threading.Thread | None = None
         if in_thread:
-            self._theirs = theirs
+            self.connection, self._theirs = Pipe()
+            self.news, their_news = Pipe(duplex=False)
             self.thread = threading.Thread(
-                target=serve, args=(theirs, request, their_news), name="verdigris-worker", daemon=True
+                target=serve, args=(self._theirs, request, their_news), name="verdigris-worker", daemon=True
             )
             self.thread.start()
         else:
-            self.process = context.Process(
-                target=serve_process, args=(theirs, request, their_news), name="verdigris-worker", daemon=True
+            self._worker = started or WorkerProcess()
+            self.process, self.connection, self.news = (
+                self._worker.process,
+                self._worker.connection,
+                self._worker.news,
             )
-            with held_for_child():
-                self.process.start()
-                # if nobody stops it: Python would send SIGTERM, which is held from it, and wait
-                self._forgotten = weakref.finalize(self, self.process.kill)
-            theirs.close()  # so that the pipe closes when the process dies
-            their_news.close()
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # `wait_ready` says that it is gone
+                self.connection.send(request)
 
     def wait_ready(self) -> Ready:
         """What the codecs need; EngineError with the reason if they cannot be had."""
@@ -89,7 +84,7 @@ class Link:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError, OSError):
             self.connection.send(Stop())
         if self.process:
-            self._forgotten.detach()
+            self._worker.forgotten.detach()
             self.process.join(STOP_TIMEOUT_S if self._listening else 0)
             if self.process.is_alive():
                 self.process.kill()

@@ -80,7 +80,7 @@ class _Live:
 
     def _begin(self, session: Session) -> Engine:
         """Load its codecs, and set what is to be set."""
-        engine = Engine(session.settings)
+        engine = Engine(session.settings, started=session.started)
         try:
             engine.start()
             for name, given in session.values.items():

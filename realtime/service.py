@@ -216,8 +216,10 @@ def _serve(connection: Connection, request: Request, news: Connection, lanes: li
         connection.send(Failed(str(error)))
         news.close()
         return
-    gc.collect()
+    if gc.isenabled():  # not in a process of its own, whose little garbage stays (worker_process.py)
+        gc.collect()
     gc.freeze()  # what is loaded stays; collections while playing look at the rest only
+    gc.enable()
     ready = describe(lanes, compute_s)
     connection.send(replace(ready, remarks=ready.remarks + remarks))
     try:

@@ -15,6 +15,7 @@ from realtime.drivers.loop import LoopDriver
 from realtime.drivers.switch import Source
 from realtime.engine import Engine, Settings
 from realtime.rack.patch_source import PatchSource
+from realtime.worker_process import WorkerProcess
 
 Driver = LoopDriver | DeviceDriver
 # a session opened anew with these parameters, of those that wait for load or restart, changed; any error of opening
@@ -37,6 +38,7 @@ class Session:
     card: DeviceDriver | None = None  # opened, for device; whoever plays it stops it
     osc: int | None = None  # port
     reopen: Reopen | None = None
+    started: WorkerProcess | None = None  # for its first worker
 
     @property
     def codecs(self) -> tuple[str, ...]:

@@ -145,7 +145,7 @@ def switching(path: str, clip: str, place: Path, driver: str, every: float, seco
         [*arguments, "--a", path, "--b", "pcm", "--seconds", str(seconds), "--osc", "off", "--latency", "9600"]
     )
     times = np.arange(0.2, seconds, every)
-    run_live(given, [(float(at), "a.books", 1 if turn % 2 == 0 else 8) for turn, at in enumerate(times)])
+    run_live(given, schedule=[(float(at), "a.books", 1 if turn % 2 == 0 else 8) for turn, at in enumerate(times)])
     return json.loads((place / "r.json").read_text())
 
 
