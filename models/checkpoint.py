@@ -129,9 +129,8 @@ def network_of(config: CoDiCodecConfig, state: Mapping[str, Tensor], what: str) 
     """A network with these weights; CodecError names the first tensor that is not as it should be."""
     with torch.device("meta"):  # no values that are not to stay
         network = CoDiCodecNetwork(config)
-    weights = checked(state, network.state_dict(), what)
-    network.load_state_dict({name: weight.clone() for name, weight in weights.items()}, assign=True)
-    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network.load_state_dict(checked(state, network.state_dict(), what), assign=True)
+    return network
 
 
 def _read_ours(path: Path) -> tuple[CoDiCodecConfig, dict[str, Tensor]]:

@@ -181,6 +181,7 @@ def _network(name: str, precision: str | None) -> Codec:
 
 def _residual(family: str) -> Loader:
     def loader(rest: str, rate: int | None, precision: str | None) -> Codec:
+        calm_threads()
         from models.residual_load import load_family
 
         return load_family(family, rest)
@@ -189,6 +190,7 @@ def _residual(family: str) -> Loader:
 
 
 def _residual_file(path: Path) -> Codec:
+    calm_threads()
     from models.residual_load import load_file
 
     return load_file(path)

@@ -96,9 +96,9 @@ def use_threads(network: CoDiCodecNetwork) -> int:
     torch.set_num_threads(cores)
     if cores == 1 or sum(p.numel() for p in network.parameters()) >= LARGE:
         return cores
-    together = _one_frame(network, times=2)[1]
+    together = _one_frame(network)[1]
     torch.set_num_threads(1)
-    alone = _one_frame(network, times=2)[1]
+    alone = _one_frame(network)[1]
     if together < WORTHWHILE * alone:
         torch.set_num_threads(cores)
     return torch.get_num_threads()
@@ -129,15 +129,14 @@ def _evaluate(network: CoDiCodecNetwork) -> tuple[Tensor, Tensor]:
 
 
 @torch.inference_mode()
-def _one_frame(network: CoDiCodecNetwork, times: int = 1) -> tuple[tuple[Tensor, Tensor], float]:
-    """What it gives, and the least seconds it took."""
-    result = _evaluate(network)  # warm
-    least = math.inf
-    for _ in range(times):
+def _one_frame(network: CoDiCodecNetwork) -> tuple[tuple[Tensor, Tensor], float]:
+    """What it gives, and the seconds it took: the less of a cold and a warm time."""
+    took = []
+    for _ in range(2):
         start = time.perf_counter()
         result = _evaluate(network)
-        least = min(least, time.perf_counter() - start)
-    return result, least
+        took.append(time.perf_counter() - start)
+    return result, min(took)
 
 
 def _difference(network: CoDiCodecNetwork, exact: tuple[Tensor, Tensor], rounded: tuple[Tensor, Tensor]) -> str:

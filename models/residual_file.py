@@ -59,8 +59,6 @@ def save(network: ResidualNetwork, path: Path, dtype: torch.dtype = torch.float3
 
 def network_of(config: Config, state: Mapping[str, Tensor], what: str) -> ResidualNetwork:
     """A network with these weights; CodecError names the first tensor that is not as it should be."""
-    with torch.device("meta"):
-        wanted = ResidualNetwork(config).state_dict()
     network = ResidualNetwork(config)
-    network.load_state_dict(checked(state, wanted, what))
+    network.load_state_dict(checked(state, network.state_dict(), what))
     return network

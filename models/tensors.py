@@ -11,7 +11,10 @@ from models.codec import CodecError
 
 
 def checked(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor], what: str) -> dict[str, Tensor]:
-    """These weights as float32; CodecError names the first that is not as in `wanted`, of which only shapes count."""
+    """Copies of these weights in float32, those of maps channels-last.
+
+    CodecError names the first that is not as in `wanted`, of which only shapes count.
+    """
     if missing := sorted(set(wanted) - set(state)):
         raise CodecError(f'{what} lacks tensor "{missing[0]}" ({len(missing)} missing). Fetch or make it again.')
     if unexpected := sorted(set(state) - set(wanted)):
@@ -23,4 +26,8 @@ def checked(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor], what: str
             )
         if not tensor.is_floating_point() or not tensor.sum(dtype=torch.float64).isfinite():
             raise CodecError(f'{what}: tensor "{name}" holds values that are not finite numbers. Fetch it again.')
-    return {name: tensor.float() for name, tensor in state.items()}
+    layout = {4: torch.channels_last}
+    return {
+        name: tensor.to(torch.float32, copy=True, memory_format=layout.get(tensor.dim(), torch.preserve_format))
+        for name, tensor in state.items()
+    }

@@ -6,11 +6,19 @@ before they are read. Plain numpy accesses would do on x86-64 only; these are ri
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
+
+BLAS = "scipy.linalg.cython_blas"
+if BLAS not in sys.modules:  # numba looks for it, for linear algebra that we have none of: in 0.12 s, if scipy is there
+    sys.modules[BLAS] = None  # type: ignore[assignment]
+    import numba.np.arraymath  # noqa: F401 - what asks
+
+    del sys.modules[BLAS]
 
 _I64 = ir.IntType(64)
 

@@ -7,13 +7,14 @@ long, so that from the first moment on Ctrl-C is one line too.
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
+import gc
 import io
 import os
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 
 from models.codec import MODES
 from realtime import signals
@@ -84,13 +85,18 @@ def _run(argv: list[str]) -> None:
         from realtime.worker_process import WorkerProcess
 
         started = WorkerProcess()  # it imports what it needs while we do
-        from realtime import commands
-
+        commands = _commands()
         (commands.run_live if argv else commands.run_first)(arguments, started)
-        return
+    else:
+        getattr(_commands(), f"run_{arguments.command}")(arguments)
+
+
+def _commands() -> ModuleType:
+    gc.disable()  # imports leave no garbage: looking for it takes a quarter of their time
     from realtime import commands
 
-    getattr(commands, f"run_{arguments.command}")(arguments)
+    gc.enable()
+    return commands
 
 
 def _take_tour(arguments: argparse.Namespace) -> None:
@@ -140,7 +146,9 @@ def _named(text: str) -> Path:
 
 class Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        print(f"verdigris {importlib.metadata.version('verdigris')}")
+        from importlib.metadata import version
+
+        print(f"verdigris {version('verdigris')}")
         parser.exit()
 
 

@@ -41,7 +41,7 @@ class WorkerProcess:
 
 
 def _main(connection: Connection, news: Connection) -> None:
-    gc.disable()  # imports leave no garbage to look for: a fifth of their time; service.py has it looked for again
+    gc.disable()  # imports leave no garbage: looking for it takes a quarter of their time; service.py begins again
     from realtime.service import serve_process
 
     with contextlib.suppress(EOFError):

@@ -30,7 +30,7 @@ def test_every_core_is_used_only_where_that_is_clearly_faster(
 ) -> None:
     monkeypatch.setattr(placement.os, "cpu_count", lambda: 3)
     monkeypatch.setattr(
-        placement, "_one_frame", lambda network, times: (None, 1.0 if torch.get_num_threads() == 1 else together)
+        placement, "_one_frame", lambda network: (None, 1.0 if torch.get_num_threads() == 1 else together)
     )
     before = torch.get_num_threads()
     try:
