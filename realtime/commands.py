@@ -94,7 +94,9 @@ def _changed(arguments: argparse.Namespace, changed: Mapping[str, Any]) -> argpa
 
 def _given(arguments: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any]]:
     """Parameters by --set or a flag: those that are fixed when a stream begins, and the others."""
-    values = dict(parse_assignment(text) for text in arguments.set) | _flags(
+    assignments = [parse_assignment(text) for text in arguments.set]
+    assignments.sort(key=lambda assignment: assignment[0] == "record")  # a take begins where the others say
+    values = dict(assignments) | _flags(
         arguments,
         *("monitor", "adapt", "a.codec", "b.codec", "rate", "latency", "precision"),
         *(() if arguments.block == "random" else ("block",)),

@@ -79,6 +79,12 @@ def test_a_directory_that_cannot_be_recorded_to_is_told_before_playing(desk: Des
     assert "cannot be recorded to" in says
 
 
+def test_a_take_goes_to_its_directory_in_whatever_order_they_are_set(desk: Desk) -> None:
+    desk.done(*SHORT, "--input", desk.wav(), "--set", "record=on", "--set", "record.directory=there")
+    assert (desk.place / "there" / "input.wav").exists()
+    assert not (desk.place / "takes").exists()
+
+
 def test_without_arguments_a_place_one_may_not_write_to_is_told(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir("/proc")
     assert "out: cannot be recorded to" in desk.refused()

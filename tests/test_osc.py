@@ -10,6 +10,7 @@ import pytest
 
 from models.load import FAMILIES
 from realtime.client.programs import Programs
+from realtime.orders import Orders
 from realtime.osc.listing import Listing
 from realtime.osc.packet import Unslip, decode, encode, encode_bundle, slip
 from realtime.osc.server import OscServer
@@ -148,6 +149,12 @@ def test_a_snapshot_of_slot_b_is_not_recalled_where_that_is_off() -> None:
         assert (rig.engine.values["monitor"], rig.engine.values["gain"]) == ("a", 0.0)
     finally:
         rig.close()
+
+
+def test_a_take_that_is_set_with_its_directory_goes_there_whatever_the_order(rig: Rig) -> None:
+    rig.server._orders = Orders()
+    rig.ask("/verdigris/set", "record", 1, "record.directory", "there")
+    assert [order.what for order in rig.server._orders.take()] == ["record.directory", "record"]
 
 
 def test_pairs_are_set_together_or_not_at_all(rig: Rig) -> None:

@@ -269,7 +269,8 @@ class OscServer:
         if address == "/verdigris/set":
             if len(args) % 2 or not args:
                 raise ParameterError("names and values do not pair up. Pass name value name value ...")
-            pairs = zip(args[::2], args[1::2], strict=True)
+            pairs = list(zip(args[::2], args[1::2], strict=True))
+            pairs.sort(key=lambda pair: pair[0] == "record")  # a take begins where the others say
             return [edit for name, value in pairs for edit in self._edits(client, str(name), (value,))]
         if address in commands.COMMANDS:
             return message
