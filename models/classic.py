@@ -14,7 +14,7 @@ import av
 import numpy as np
 
 from models.codec import Audio, CodecError, CodecSpec, Controls, Decoder, Encoder, Frame
-from models.pcm import NO_TOKENS, check_path
+from models.pcm import NO_TOKENS
 
 CHANNELS = 2
 # LAME aborts the whole process on NaN, infinity and numbers near the largest float (psymodel.c, calc_energy), and AAC
@@ -120,7 +120,7 @@ class Classic:
         return ClassicEncoder(self)
 
     def open_decoder(self, path: str) -> Decoder:
-        check_path(self, path)
+        self.spec.check_path(path)
         return ClassicDecoder(self)
 
     def decode_together(self, work: Sequence[tuple[Decoder, Frame, Controls]]) -> list[Audio]:

@@ -46,6 +46,14 @@ class CodecSpec:
         """Frames per second."""
         return self.sample_rate / self.hop
 
+    def check_path(self, path: str) -> None:
+        """CodecError unless it is one of the codec's."""
+        if path not in self.paths:
+            raise CodecError(
+                f'path "{path}" not offered by codec "{self.name}" ({", ".join(self.paths)}). '
+                f"Pass {self.name}:{self.paths[0]}."
+            )
+
 
 @dataclass(frozen=True)
 class Frame:

@@ -27,7 +27,6 @@ from models.spectral import Spectral
 from models.streaming import StreamDecoder, StreamEncoder, decode_together
 from models.whole import as_stereo, decode_file, encode_file
 
-PATHS = ("continuous", "discrete")
 DEFAULT_STEPS = {"autoregressive": 2, "parallel": 4}
 
 
@@ -101,8 +100,7 @@ class CoDiCodec:
         frames are those of the file with `lookahead` zeros before it. Samples beyond the last whole STFT column are
         not read: add `lookahead` zeros at the end too if they matter.
         """
-        if path not in PATHS:
-            raise CodecError(f'path "{path}" not offered by {self.spec.name} {PATHS}.')
+        self.spec.check_path(path)
         self._takes_whole_files()
         codes = encode_file(self.network, self._spectral, as_stereo(audio), progress)
         return (self.network.fsq.tokens(codes) if path == "discrete" else codes).cpu().numpy()

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from models.codec import Audio, Codec, CodecError, CodecSpec, Controls, Decoder, Encoder, Frame
+from models.codec import Audio, CodecError, CodecSpec, Controls, Decoder, Encoder, Frame
 
 NO_TOKENS = np.zeros(0, np.int32)
 NO_TOKENS.flags.writeable = False  # every frame carries the same one
@@ -63,7 +63,7 @@ class Pcm:
         return PcmEncoder(self.spec)
 
     def open_decoder(self, path: str) -> Decoder:
-        check_path(self, path)
+        self.spec.check_path(path)
         return PcmDecoder(self.spec, self.compute, self.gain)
 
     def decode_together(self, work: Sequence[tuple[Decoder, Frame, Controls]]) -> list[Audio]:
@@ -112,12 +112,3 @@ class PcmDecoder:
 
     def reset(self) -> None:
         self.carry = np.zeros((self.spec.channels, self.spec.lookahead), np.float32)
-
-
-def check_path(codec: Codec, path: str) -> None:
-    """Raise CodecError unless `path` is one of the codec's."""
-    if path not in codec.spec.paths:
-        raise CodecError(
-            f'path "{path}" not offered by codec "{codec.spec.name}" ({", ".join(codec.spec.paths)}). '
-            f"Pass {codec.spec.name}:{codec.spec.paths[0]}."
-        )

@@ -131,8 +131,7 @@ class ResidualCodec:
         return ResidualEncoder(self)
 
     def open_decoder(self, path: str) -> ResidualDecoder:
-        if path not in self.spec.paths:
-            raise CodecError(f'path "{path}" not offered by {self.spec.name} {self.spec.paths}.')
+        self.spec.check_path(path)
         return ResidualDecoder(self)
 
     def decode_together(self, work: Sequence[tuple[Decoder, Frame, Controls]]) -> list[Audio]:

@@ -61,8 +61,7 @@ class SegmentCodec:
         return SegmentEncoder(self)
 
     def open_decoder(self, path: str) -> SegmentDecoder:
-        if path not in self.spec.paths:
-            raise CodecError(f'path "{path}" not offered by {self.spec.name} {self.spec.paths}.')
+        self.spec.check_path(path)
         return SegmentDecoder(self)
 
     def decode_together(self, work: Sequence[tuple[Decoder, Frame, Controls]]) -> list[Audio]:

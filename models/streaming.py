@@ -82,8 +82,7 @@ class StreamDecoder:
 
     @path.setter
     def path(self, path: str) -> None:
-        if path not in self._spec.paths:
-            raise CodecError(f'path "{path}" not offered by {self._spec.name} {self._spec.paths}.')
+        self._spec.check_path(path)
         self._path = path
 
     def reset(self) -> None:

@@ -115,7 +115,9 @@ class TapeHeader:
         if version != VERSION:
             raise CodecError(f'tape "{name}" is of version {version}, this program reads {VERSION}. Update it.')
         if zlib.crc32(body) != checksum or kind >= len(KINDS):
-            raise CodecError(f'tape "{name}" has a damaged header; what it holds cannot be told.')
+            raise CodecError(
+                f'tape "{name}" has a damaged header; what it holds cannot be told. Pass another copy of it.'
+            )
         rate, channels, hop, lookahead, latency, tokens, cardinality, rows, columns, seed, steps, noise, digest = (
             numbers
         )

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.codec import Audio, Codec, CodecSpec, Controls, Decoder, Encoder, Frame, Tokens
-from models.pcm import Pcm, PcmDecoder, PcmEncoder, check_path
+from models.pcm import Pcm, PcmDecoder, PcmEncoder
 from tests.contract import check_codec
 
 HOP, LOOKAHEAD = 64, 100
@@ -56,7 +56,7 @@ class Steps:
         return self.encoder()
 
     def open_decoder(self, path: str) -> Decoder:
-        check_path(self, path)
+        self.spec.check_path(path)
         return StepsDecoder(path)
 
     def decode_together(self, work: Sequence[tuple[Decoder, Frame, Controls]]) -> list[Audio]:
@@ -263,7 +263,7 @@ class Faulty(Pcm):
         return self.encoder(self.true_spec)
 
     def open_decoder(self, path: str) -> Decoder:
-        check_path(self, path)
+        self.spec.check_path(path)
         return self.decoder(self.true_spec, 0.0)
 
 
