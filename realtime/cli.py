@@ -72,12 +72,12 @@ def _run(argv: list[str]) -> None:
     if arguments.command == "train":
         from models.training import train
 
-        train.main(rest)
+        train.main(rest, Parser)
         return
     if arguments.command == "evaluate":
         from models.training import evaluate
 
-        evaluate.main(rest, Path(__file__).parent / "demo")
+        evaluate.main(rest, Path(__file__).parent / "demo", Parser)
         return
     if rest:
         build_parser().error(f"unknown: {' '.join(rest)}")

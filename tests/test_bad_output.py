@@ -38,8 +38,9 @@ def test_an_output_that_cannot_be_written_is_told_at_once(desk: Desk, unwritable
         ("pack", "in.wav", "{}"),
         ("unpack", "in.wav", "{}"),
         ("gui", "--demo", "--screenshot", "{}"),
+        ("evaluate", "in.wav", "--codec", "nope", "--json", "{}"),
     ],
-    ids=["render", "tokens", "play", "pack", "unpack", "screenshot"],
+    ids=["render", "tokens", "play", "pack", "unpack", "screenshot", "evaluate"],
 )
 @pytest.mark.parametrize("where", ["missing/out", "/proc/out", "."])
 def test_that_an_output_cannot_be_written_is_told_before_anything_that_takes_time(

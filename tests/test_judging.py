@@ -143,6 +143,11 @@ def test_a_codec_that_cannot_be_judged_is_named_before_any_is(name: str, capsys:
     assert capsys.readouterr().out == ""
 
 
+def test_rows_that_are_not_there_are_refused_with_those_that_are() -> None:
+    with pytest.raises(CodecError, match=r'no row begins with "aac" \(rows: pcm; opus:6\)'):
+        runs_of(["pcm", "opus:6"], "aac")
+
+
 def test_a_stream_is_aligned_with_its_clip() -> None:
     clip = noise(20000)
     heard = hear(load("opus:96"), Run("opus:96", "discrete"), clip)

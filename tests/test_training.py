@@ -116,6 +116,13 @@ def test_what_is_frozen_stays_as_it_is_and_the_rest_learns(tmp_path: Path) -> No
     assert not [name for name in changed if name.startswith(("prior.", "encoder", "to_codes"))]
 
 
+def test_what_is_frozen_may_be_other_when_a_run_goes_on() -> None:
+    state = state_of(OURS, stage="decoder", frozen=("prior.",))
+    state.change(replace(state.config, frozen=("encoder",)))
+    learns = {name.partition(".")[0]: weight.requires_grad for name, weight in state.network.named_parameters()}
+    assert (learns["prior"], learns["encoder"]) == (True, False)
+
+
 @pytest.mark.parametrize("stage", list(OBJECTIVES))
 def test_resume_is_bit_exact(stage: str, tmp_path: Path) -> None:
     straight, broken = state_of(stage=stage, steps=6), state_of(stage=stage, steps=6)
@@ -197,6 +204,22 @@ def test_options_are_checked() -> None:
         TrainConfig().with_options(["speed=9"])
     with pytest.raises(CodecError, match='stage "hot" not known'):
         TrainConfig().with_options(["stage=hot"])
+    for option in ("steps=many", "steps=1.5", "rate=[1]", "frozen=prior"):
+        with pytest.raises(CodecError, match=r"cannot be\. Give such as "):
+            TrainConfig().with_options([option])
+
+
+@pytest.mark.parametrize("held", [b"hello", None], ids=["damaged", "missing"])
+def test_what_is_no_saved_state_is_told(tmp_path: Path, held: bytes | None) -> None:
+    if held:
+        (tmp_path / "state.pt").write_bytes(held)
+    with pytest.raises(CodecError, match=r"no saved state|no training was saved"):
+        TrainState.load(tmp_path / "state.pt")
+
+
+def test_a_place_that_cannot_be_written_is_told_before_training(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="/proc/x"):
+        run(state_of(), lambda seen: pytest.fail("trained"), Path("/proc/x"))
 
 
 def test_the_command_trains_resumes_and_exports(folder: Path, tmp_path: Path) -> None:

@@ -73,6 +73,9 @@ def changed(config: Any, options: list[str]) -> Any:
         except json.JSONDecodeError:
             given = value
         changes[name] = tuple(given) if isinstance(given, list) else given
+        now = getattr(config, name)
+        if not isinstance(changes[name], (int, float) if isinstance(now, float) else type(now)):
+            raise CodecError(f"option {option} cannot be. Give such as {name}={json.dumps(now)}.")
     return replace(config, **changes)
 
 

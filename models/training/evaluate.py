@@ -8,11 +8,11 @@ decodes whole files. Numbers are means over clips; the JSON has each clip's.
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 import platform
 import time
+from argparse import ArgumentParser, ArgumentTypeError, RawTextHelpFormatter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +28,7 @@ from models.entropy import TokenModel, spent
 from models.load import forecast_of, is_residual, load
 from models.rvq_health import health
 from models.training import metrics
-from models.training.data import RATE, decode
+from models.training.data import RATE, SHORTEST, decode
 from models.training.listeners import Pitch, Visqol, listener
 from models.training.pictures import write_pictures
 
@@ -138,7 +138,11 @@ def runs_of(names: Sequence[str], only: str | None) -> list[Run]:
         ]  # sliding is streaming
         runs += [Run(name, "discrete")] if plain else [Run(name, *mode) for mode in modes]
     kept = only.split(";") if only else [""]
-    return [run for run in runs if any(run.name.startswith(part.strip()) for part in kept)]
+    chosen = [run for run in runs if any(run.name.startswith(part.strip()) for part in kept)]
+    if not chosen:
+        known = "; ".join(run.name for run in runs)
+        raise CodecError(f'no row begins with "{only}" (rows: {known}). Pass the beginning of one.')
+    return chosen
 
 
 def evaluate(runs: Sequence[Run], clips: dict[str, Audio], pictures: Path | None = None) -> dict[str, Any]:
@@ -225,18 +229,42 @@ def read_clips(paths: Sequence[Path], seconds: float) -> dict[str, Audio]:
     return clips
 
 
-def main(arguments: Sequence[str] | None = None, default: Path | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        prog="verdigris evaluate", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+def _length(text: str) -> float:
+    seconds = float(text)
+    if not SHORTEST / RATE <= seconds < math.inf:
+        raise ArgumentTypeError(f"{text}: give {SHORTEST / RATE} or more")
+    return seconds
+
+
+def _check_writable(path: Path) -> None:
+    """CodecError if no file can be written there, before hours of judging; nothing is left there."""
+    is_new = not path.exists()
+    try:
+        path.open("a").close()
+    except OSError as error:
+        raise CodecError(f"{path}: cannot be written ({error.strerror}). Pass another place.") from error
+    if is_new:
+        path.unlink()
+
+
+def main(
+    arguments: Sequence[str] | None = None,
+    default: Path | None = None,
+    parser_class: type[ArgumentParser] = ArgumentParser,
+) -> None:
+    parser = parser_class(prog="verdigris evaluate", description=__doc__, formatter_class=RawTextHelpFormatter)
     parser.add_argument("clips", nargs="*", type=Path, help="audio files, or folders of them (default: the demo clips)")
     parser.add_argument("--codec", default="nano", help="a codec's name or the path of a checkpoint")
     parser.add_argument("--beside", default=",".join(CLASSIC), help="others on the same clips, comma between")
     parser.add_argument("--only", help="rows whose names begin so; semicolon between")
-    parser.add_argument("--seconds", type=float, default=10.0, help="of each clip at most (default %(default)s)")
+    parser.add_argument("--seconds", type=_length, default=10.0, help="of each clip at most (default %(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--pictures", type=Path, metavar="DIR", help="spectrograms of originals and results")
     given = parser.parse_args(arguments)
+    if given.json:
+        _check_writable(given.json)
+    if given.pictures:
+        given.pictures.mkdir(parents=True, exist_ok=True)
     clips = read_clips(given.clips or [d for d in [default] if d], given.seconds)
     names = [*(n for n in given.beside.split(",") if n), given.codec]
     found = evaluate(runs_of(names, given.only), clips, given.pictures)

@@ -14,6 +14,7 @@ from torch import Tensor
 from models.codec import CodecError
 from models.config import CoDiCodecConfig
 from models.network import CoDiCodecNetwork
+from models.pickled import unpickled
 from models.training.config import TrainConfig
 
 
@@ -29,6 +30,13 @@ class TrainState:
         self.seen = 0  # steps of all stages
         self.pairs = 0
         self.seconds = 0.0  # of training, all stages
+
+    def change(self, config: TrainConfig) -> None:
+        """Go on with other choices; another stage begins."""
+        if config.stage != self.config.stage:
+            self.begin(config)
+        self.config = config
+        _freeze(self.network, config)
 
     def begin(self, config: TrainConfig) -> None:
         """Go on with another stage from the averaged weights: its steps from 0, the optimiser anew."""
@@ -68,26 +76,35 @@ class TrainState:
     @classmethod
     def load(cls, path: Path) -> TrainState:
         """Everything as it was when saved; CodecError if the file is not a state."""
+        if not path.is_file():
+            raise CodecError(f'"{path}" is not there: no training was saved. Pass --state and the directory of one.')
         try:
-            held: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+            held: dict[str, Any] = unpickled(path)
             config = TrainConfig(**held["config"])
             network = CoDiCodecNetwork(CoDiCodecConfig.from_json(held["sizes"]))
             state = cls(network, config)
             state.network.load_state_dict(held["network"])
             state.average.load_state_dict(held["average"])
             state.optimiser.load_state_dict(held["optimiser"])
-        except (OSError, RuntimeError, KeyError, TypeError, EOFError) as error:
-            raise CodecError(f'"{path}" is no saved state of training: {error}') from error
+        except (CodecError, RuntimeError, KeyError, TypeError) as error:
+            raise CodecError(
+                f'"{path}" is no saved state of training ({str(error).rstrip(".")}). Pass another directory.'
+            ) from error
         for name, value in held["counts"].items():
             setattr(state, name, value)
         torch.set_rng_state(held["rng"])
         return state
 
 
-def _optimiser(network: CoDiCodecNetwork, config: TrainConfig) -> torch.optim.Optimizer:
-    """Of all weights; the frozen ones get no gradient."""
+def _freeze(network: CoDiCodecNetwork, config: TrainConfig) -> None:
+    """Frozen weights get no gradient."""
     for name, weight in network.named_parameters():
         weight.requires_grad_(not name.startswith(config.frozen))
+
+
+def _optimiser(network: CoDiCodecNetwork, config: TrainConfig) -> torch.optim.Optimizer:
+    """Of all weights, those that are frozen too."""
+    _freeze(network, config)
     return torch.optim.RAdam(network.parameters(), lr=config.rate, betas=config.betas)
 
 

@@ -10,9 +10,9 @@ verdigris train --model swift PACK --state DIR --set steps=4000
 
 from __future__ import annotations
 
-import argparse
 import os
 import time
+from argparse import ArgumentParser, Namespace, RawTextHelpFormatter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -108,6 +108,7 @@ def run(state: TrainState, draw: Batches, folder: Path, minutes: float | None = 
     rank = torch.distributed.get_rank() if torch.distributed.is_initialized() else 0
     curves, console = Curves(folder / "curves.csv"), Console(stderr=True)
     spectral = Spectral(state.network.config).to(state.network.device)
+    folder.mkdir(parents=True, exist_ok=True)  # not to find out at the end that it cannot be
     begun = last = time.perf_counter()
     kept: list[dict[str, float]] = []
     try:
@@ -139,10 +140,8 @@ def export(state: TrainState, path: Path) -> None:
     save(state.average, path, torch.float16)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        prog="verdigris train", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+def main(arguments: Sequence[str] | None = None, parser_class: type[ArgumentParser] = ArgumentParser) -> None:
+    parser = parser_class(prog="verdigris train", description=__doc__, formatter_class=RawTextHelpFormatter)
     parser.add_argument("packs", nargs="*", type=Path, metavar="PACK")
     parser.add_argument(
         "--pack", nargs=2, type=Path, metavar=("FOLDER", "OUT"), help="decode FOLDER into a pack and stop"
@@ -192,9 +191,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if path.exists():
         state = TrainState.load(path)
         config = state.config.with_options(given.set)
-        if config.stage != state.config.stage:
-            state.begin(config)
-        state.config = config
+        state.change(config)
     else:
         network = read(given.weights) if given.weights else _begin(Pack(given.packs), config)
         state = TrainState(network, config)
@@ -212,7 +209,7 @@ def _begin(pack: Pack, config: TrainConfig) -> CoDiCodecNetwork:
     return network
 
 
-def _train_residual(given: argparse.Namespace) -> None:
+def _train_residual(given: Namespace) -> None:
     from models.training.residual import train
 
     state = train.open_state(given.state, given.model, given.set, given.weights)
