@@ -63,9 +63,10 @@ class PlayerFile:
         given = (self.names or {}).get("LATENCY", 0)
         try:
             samples = int(given)
+            is_whole = bool(samples == given)
         except (TypeError, ValueError, OverflowError):
-            samples = -1
-        if samples != given or not 0 <= samples <= MOST_LATENCY:
+            samples, is_whole = 0, False
+        if not (is_whole and 0 <= samples <= MOST_LATENCY):
             raise EffectError(
                 f"LATENCY is {reprlib.repr(given)}. Write LATENCY = samples, a whole number from 0 to {MOST_LATENCY}"
             )

@@ -16,6 +16,7 @@ from models.codec import Audio
 from realtime.rack.effect import Control, EffectError
 from realtime.rack.player_file import PlayerFile
 
+LARGEST = float(np.finfo(np.float32).max)  # OSC has no larger ones
 VALID = "A file that plays has def process(block, params): float32 [channels, 64] in, as much out"
 VALID_CONTROLS = 'Write CONTROLS = {"name": (default, low, high)}, low <= default <= high, each name an identifier'
 
@@ -77,8 +78,8 @@ def _controls(given: Any) -> tuple[Control, ...]:
 def _control(name: Any, row: Any) -> Control:
     try:
         default, low, high = map(float, row)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         default = low = high = math.nan
-    if not (str(name).isidentifier() and -math.inf < low <= default <= high < math.inf):  # False for NaN
+    if not (str(name).isidentifier() and -LARGEST <= low <= default <= high <= LARGEST):  # False for NaN
         raise EffectError(f"CONTROLS has {name!r}: {reprlib.repr(row)}. {VALID_CONTROLS}")
     return Control(str(name), float, default, low, high)
