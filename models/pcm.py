@@ -36,7 +36,7 @@ class Pcm:
         name: str = "pcm",
     ) -> None:
         for what, given, least, most in (
-            ("sample rate", sample_rate, 1, 768_000),
+            ("sample rate", sample_rate, 8_000, 768_000),
             ("channels", channels, 1, 64),
             ("hop", hop, 1, 2**20),
             ("lookahead", lookahead, 0, 2**20),
