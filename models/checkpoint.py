@@ -44,13 +44,16 @@ _NUMBERS: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
 
 
 def config_of(name: str) -> CoDiCodecConfig | None:
-    """The sizes of one of NAMES, without its weights; None if the bundled one is not here."""
+    """The sizes of one of NAMES, without weights; None if the bundled one is not here, CodecError if it is damaged."""
     if name != "nano":
         return replace(CoDiCodecConfig.official(), name=name)
     if not NANO.is_file():
         return None
-    with safe_open(NANO, framework="pt") as file:
-        return CoDiCodecConfig.from_json(file.metadata()["config"])
+    try:
+        with safe_open(NANO, framework="pt") as file:
+            return CoDiCodecConfig.from_json(file.metadata()["config"])
+    except (SafetensorError, OSError, TypeError, KeyError) as error:
+        raise CodecError(f'checkpoint "{NANO.name}" is truncated or damaged. Fetch it again.') from error
 
 
 def load_codec(name: str, precision: str | None = None, device: str | None = None) -> CoDiCodec:

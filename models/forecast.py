@@ -30,7 +30,7 @@ GRID = 2.0**-12  # of weights and of what layers pass on
 MOST = 64.0  # nothing is larger
 FINE = 2.0**-32  # grid of probabilities before they are scaled to whole numbers
 FORMAT = "verdigris-forecast-1"
-LOG2_E = 1.4427001953125  # on the grid: softmax to base e, as training has it
+LOG2_E = 1.4427001953125  # softmax to base e, as training has it; a product with it is rounded once
 POWERS = (1.0, 0.6931471805599453, 0.2402265069591007, 0.05550410866482158, 0.009618129107628477,
           0.0013333558146428443, 0.0001540353039338161)  # fmt: skip  # of x in 2^x
 

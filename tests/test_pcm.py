@@ -43,7 +43,9 @@ def test_each_decode_takes_the_compute_time_asked_for(monkeypatch: pytest.Monkey
     assert slept == [0.25] * 3
 
 
-@pytest.mark.parametrize("wrong", ["hop=0", "lookahead=-1", "channels=0", "rate=0", "rate=7", "compute=nan", "compute=inf"])
+@pytest.mark.parametrize(
+    "wrong", ["hop=0", "lookahead=-1", "channels=0", "rate=0", "rate=7", "compute=nan", "compute=inf"]
+)
 def test_settings_out_of_range_are_refused(wrong: str) -> None:
     with pytest.raises(CodecError, match=f'{wrong.split("=")[1]} of codec "pcm:{wrong}" is out of range'):
         load(f"pcm:{wrong}")

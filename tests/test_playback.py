@@ -50,6 +50,16 @@ def test_no_two_codecs_are_known_by_one_hash() -> None:
     assert len(set(names)) == len(set(hashes)) == len(names)
 
 
+@pytest.mark.parametrize("data", [b"", b"version https://git-lfs.github.com/spec/v1\n"], ids=["empty", "a pointer"])
+def test_bundled_weights_that_are_damaged_are_said_to_be_so(
+    data: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "nano.safetensors").write_bytes(data)
+    monkeypatch.setattr(checkpoint, "NANO", tmp_path / "nano.safetensors")
+    with pytest.raises(CodecError, match=r'"nano.safetensors" is truncated or damaged\. Fetch it again\.'):
+        recorded_with(bytes(32))
+
+
 def test_a_tape_of_a_codec_without_a_name_is_refused_with_what_to_pass(tmp_path: Path) -> None:
     codec = small_codec()
     assert recorded_with(codec_hash(codec)) is None
