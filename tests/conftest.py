@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,6 +45,15 @@ def foreign_packages(root: Path) -> list[str]:
         if found != [root / name]:
             problems.append(f"{name} comes from {', '.join(map(str, found))}, expected {root / name}.")
     return problems
+
+
+@pytest.fixture(autouse=True)
+def torch_threads() -> Iterator[None]:
+    """As before: a codec that is tuned sets them for the process, and on a busy machine they wait for each other."""
+    before = sys.modules["torch"].get_num_threads() if "torch" in sys.modules else 0
+    yield
+    if before and sys.modules["torch"].get_num_threads() != before:
+        sys.modules["torch"].set_num_threads(before)
 
 
 @pytest.fixture
