@@ -14,7 +14,9 @@ import hypothesis
 import pytest
 
 if TYPE_CHECKING:
+    from gui.window import Window
     from tests.desk import Desk
+    from tests.gui_rig import FakeClient
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -72,6 +74,23 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureF
         return said.out, said.err
 
     return Desk(place, runtime, read)
+
+
+@pytest.fixture
+def client() -> FakeClient:
+    """Of the window: there is no engine."""
+    from tests.gui_rig import FakeClient
+
+    return FakeClient()
+
+
+@pytest.fixture
+def window(client: FakeClient, tmp_path: Path) -> Iterator[Window]:
+    """Offscreen."""
+    from tests.gui_rig import open_window
+
+    with open_window(client, tmp_path) as made:
+        yield made
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

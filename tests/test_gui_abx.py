@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QApplication
@@ -13,18 +11,7 @@ from PySide6.QtWidgets import QAbstractButton, QApplication
 from gui import theme
 from gui.window import Window
 from realtime.client import GONE, Event
-from tests.gui_rig import FakeClient, open_window, pixels, play, press
-
-
-@pytest.fixture
-def client() -> FakeClient:
-    return FakeClient()
-
-
-@pytest.fixture
-def window(client: FakeClient, tmp_path: Path) -> Iterator[Window]:
-    with open_window(client, tmp_path) as made:
-        yield made
+from tests.gui_rig import FakeClient, pixels, play, press
 
 
 def test_blind_hides_names_colours_and_pictures(window: Window, client: FakeClient):

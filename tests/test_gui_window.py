@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -24,18 +23,7 @@ from models.codec import CodecSpec
 from realtime import cli
 from realtime.client import ABSENT, GONE, LOADING, WARMING, CodecFacts, Event
 from realtime.params import PARAMETERS, Parameter
-from tests.gui_rig import FakeClient, nano, open_window, pixels, play, press
-
-
-@pytest.fixture
-def client() -> FakeClient:
-    return FakeClient()
-
-
-@pytest.fixture
-def window(client: FakeClient, tmp_path: Path) -> Iterator[Window]:
-    with open_window(client, tmp_path) as made:
-        yield made
+from tests.gui_rig import FakeClient, nano, pixels, play, press
 
 
 @pytest.mark.parametrize(

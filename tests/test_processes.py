@@ -155,6 +155,16 @@ def ends_in_a_second(end: Callable[[], float]) -> bool:
     return any(end() < a_second() for _ in range(3))
 
 
+def stopped(program: Program, stop: signal.Signals, times: int = 1) -> float:
+    """Seconds that it takes to end when it is asked to, so many times, before it has anything; it leaves nothing."""
+    for _ in range(times):
+        asked = program.signal_all(stop)
+    assert program.end() == (1, "", "verdigris: stopped\n")
+    took = time.monotonic() - asked
+    assert program.left() == set()
+    return took
+
+
 def environ(pid: Path) -> bytes:
     try:
         return (pid / "environ").read_bytes()
@@ -195,11 +205,7 @@ def test_a_signal_while_loading_leaves_nothing(place: Path, start: Start, stop: 
     def end() -> float:
         program = start(SLOW_TO_LOAD)
         program.worker()
-        asked = program.signal_all(stop)
-        assert program.end() == (1, "", "verdigris: stopped\n")
-        took = time.monotonic() - asked
-        assert program.left() == set()
-        return took
+        return stopped(program, stop)
 
     assert ends_in_a_second(end)
 
@@ -227,12 +233,7 @@ def test_a_signal_while_rendering_leaves_nothing(place: Path, start: Start, stop
     def end() -> float:
         program = start(["render", "in.wav", "out.wav"])
         until(lambda: [path for path in place.glob("*.part") if path.stat().st_size > 100_000])
-        for _ in range(times):
-            asked = program.signal_all(stop)
-        assert program.end() == (1, "", "verdigris: stopped\n")
-        took = time.monotonic() - asked
-        assert program.left() == set()
-        return took
+        return stopped(program, stop, times)
 
     assert ends_in_a_second(end)
 
