@@ -18,6 +18,7 @@ from types import ModuleType
 
 from models.codec import MODES
 from realtime import signals
+from realtime.numba_cache import numba_cache
 from realtime.params import PARAMETERS
 from realtime.rack import flags
 from realtime.usage import Parser, one_line
@@ -29,8 +30,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; the exit code. Takes over the process's signals."""
     signals.raise_on_stop()
     _open_streams()
+    with numba_cache():
+        return _answered(list(sys.argv[1:] if argv is None else argv))
+
+
+def _answered(argv: list[str]) -> int:
     try:
-        _run(list(sys.argv[1:] if argv is None else argv))
+        _run(argv)
         sys.stdout.flush()
         return 0
     except KeyboardInterrupt:
