@@ -1,4 +1,4 @@
-"""Our own bfloat16 kernels for CPUs (kernels.c): compiled once where there is a C compiler, kept in the user's cache.
+"""Our own bfloat16 kernels for CPUs (kernels_*.c): compiled once where there is a C compiler, kept in the user's cache.
 
 They are for CPUs with AVX512_BF16. What they multiply themselves (convolutions, attention) is for those without a
 matrix unit: with AMX, torch's own are faster. Where they cannot be had, torch's operations do the same work; nothing
@@ -21,10 +21,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-SOURCE = Path(__file__).with_name("kernels.c")
+SOURCES = [Path(__file__).with_name(f"kernels{part}") for part in ("_convolution.c", "_transformer.c", ".h")]
 FLAGS = ("-O3", "-std=gnu11", "-shared", "-fPIC", "-fopenmp", "-mfma")
 INSTRUCTIONS = ("-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq", "-mavx512bf16")
-PANEL, PARTS = 32, 8  # as in kernels.c
+PANEL, PARTS = 32, 8  # as in the sources
 POINTS = {2: (0.0, 1.0, -1.0), 4: (0.0, 2 / 3, -2 / 3, 3 / 2, -3 / 2)}  # of Winograd's transforms, by the tile's edge
 LARGE_TILES = 64  # so many make the larger weights worth reading
 COMPILE_SECONDS = 60
@@ -74,7 +74,8 @@ def _compiled() -> tuple[Path, str]:
     """Where the kernels are, compiled (3 s) if they are not there yet or not as they were left; what to say of that."""
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "verdigris"
-    name = hashlib.sha256(SOURCE.read_bytes() + " ".join(FLAGS + INSTRUCTIONS).encode()).hexdigest()[:16]
+    parts = [*(source.read_bytes() for source in SOURCES), " ".join(FLAGS + INSTRUCTIONS).encode()]
+    name = hashlib.sha256(b"".join(parts)).hexdigest()[:16]
     target, seal = home / f"kernels-{name}.so", home / f"kernels-{name}.sha256"
     there = target.is_file()
     if there and seal.is_file() and seal.read_text() == _digest(target):
@@ -84,7 +85,8 @@ def _compiled() -> tuple[Path, str]:
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=home) as directory:
         made, sealed = Path(directory) / target.name, Path(directory) / seal.name
-        command = [compiler, *FLAGS, *INSTRUCTIONS, str(SOURCE), "-o", str(made), "-lm"]
+        compiled = [str(source) for source in SOURCES if source.suffix == ".c"]
+        command = [compiler, *FLAGS, *INSTRUCTIONS, *compiled, "-o", str(made), "-lm"]
         subprocess.run(command, check=True, capture_output=True, timeout=COMPILE_SECONDS)
         sealed.write_text(_digest(made))
         made.replace(target)  # whole or not at all, whoever else compiles
