@@ -54,7 +54,7 @@ class Stage:
         session, engine = self.session, self.engine
         for remark in engine.remarks:
             print(remark)
-        if engine.warm_up_load >= 1.0:
+        if engine.warm_up_load >= 1.0 and not session.settings.offline:
             print(
                 f"these codecs take {engine.warm_up_load:.2f} × real time here: holes are certain. "
                 "Pass fewer steps, a smaller codec, or use a GPU."

@@ -68,6 +68,13 @@ def test_the_file_driver_says_that_its_source_stays(capsys: pytest.CaptureFixtur
     assert "Pass it with --input" in capsys.readouterr().out
 
 
+def test_a_codec_that_is_too_slow_is_no_matter_where_nobody_waits(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["live", "--driver", "file", "--seconds", "0.1", "--a", "pcm:hop=480,compute=0.02", "--b", "off"]) == 0
+    said = capsys.readouterr().out
+    assert "holes" not in said
+    assert "0 misses" in said
+
+
 def test_a_session_that_is_begun_again_first_lets_go_of_what_it_had_open() -> None:
     """A patch that plays as input is a process, and cards are played by one at a time."""
     done: list[str] = []
