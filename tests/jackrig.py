@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import itertools
 import os
 import shutil
@@ -243,8 +244,9 @@ class Cable:
         self.client.close()
 
 
+@functools.cache
 def _compiled() -> Any:
-    """The meter's JACK callback."""
+    """The meter's JACK callback; what it works on is told to it."""
     library = ctypes.CDLL("libjack.so.0")
     get_buffer, last_time = library.jack_port_get_buffer, library.jack_last_frame_time
     get_buffer.argtypes, get_buffer.restype = (ctypes.c_size_t, ctypes.c_uint32), ctypes.c_size_t

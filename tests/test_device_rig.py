@@ -358,7 +358,7 @@ def test_doctor_measures_the_round_trip_through_a_cable_to_the_sample() -> None:
 
 
 def test_a_file_is_heard_by_the_card_to_its_end(tmp_path: Path) -> None:
-    x = np.random.default_rng(0).uniform(-0.5, 0.5, (6 * RATE, 2)).astype(np.float32)
+    x = np.random.default_rng(0).uniform(-0.5, 0.5, (10 * RATE, 2)).astype(np.float32)
     source, report = tmp_path / "in.wav", tmp_path / "report.json"
     soundfile.write(source, x, RATE, subtype="FLOAT")
     arguments = ["--driver", "device", "--input", str(source), "--monitor", "dry", "--report", str(report)]
@@ -373,7 +373,7 @@ def test_a_file_is_heard_by_the_card_to_its_end(tmp_path: Path) -> None:
             meter.close()
         output, _ = program.communicate(timeout=60)
     assert program.returncode == 0, output
-    assert json.loads(report.read_text())["seconds"] == 6.0
+    assert json.loads(report.read_text())["seconds"] == 10.0
     heard = record[-RATE:]  # full level by then; where in x, the record itself tells
     first = int(np.flatnonzero((x == heard[0]).all(axis=1))[0])
     assert np.array_equal(heard, x[first : first + RATE]) or disturbed
