@@ -130,6 +130,8 @@ class _Preparing:
 
     def _run(self) -> None:
         try:
+            if self._path.exists() and not (self._path.is_file() or self._path.is_dir()):
+                raise FileError(f"{self._path}: a pipe or a device plays once, if ever. Pass an audio file or a tape.")
             self.found = self._decoded() if _is_tape(self._path) else self._path
             audiofile.check(self.found)
         except (CodecError, FileError, OSError) as error:

@@ -186,6 +186,19 @@ def test_a_file_that_goes_after_it_was_looked_at_is_told_and_ends_nothing(
     assert given.values["source"] == "input"
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes with names")
+def test_a_pipe_that_nobody_writes_to_is_refused_and_not_waited_for(
+    timeline: Timeline, tmp_path: Path, heard: list[tuple[str, str]]
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    sources = Sources(Given(timeline), Given(timeline), tmp_path)  # type: ignore[arg-type]
+    ask(sources, heard, tmp_path / "pipe").thread.join(30)
+    sources.poll()
+    assert heard == [
+        ("fail", f"{tmp_path}/pipe: a pipe or a device plays once, if ever. Pass an audio file or a tape.")
+    ]
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="the stand-in for the decoder is a shell script")
 def test_a_tape_that_nobody_waits_for_any_more_is_not_decoded_on(
     timeline: Timeline, tmp_path: Path, heard: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
