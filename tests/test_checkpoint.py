@@ -298,9 +298,8 @@ def test_a_fetch_that_fails_is_one_line_without_the_tries_of_the_client(
     assert caplog.records == []
 
 
-def test_reading_weights_loads_no_compiler() -> None:
-    """Torch's takes a second, which a start of nano had waited for."""
-    asked = (
-        "import sys\nfrom models.checkpoint import NANO, read\nread(NANO)\nassert 'torch._dynamo' not in sys.modules"
-    )
+@pytest.mark.parametrize("name", ["nano", "swift"])
+def test_reading_weights_loads_no_compiler(name: str) -> None:
+    """Torch's takes a second, which a start of either had waited for."""
+    asked = f"import sys\nfrom models.load import load\nload({name!r})\nassert 'torch._dynamo' not in sys.modules"
     subprocess.run([sys.executable, "-c", asked], check=True, timeout=100)

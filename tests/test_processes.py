@@ -201,13 +201,21 @@ def test_a_second_ctrl_c_breaks_nothing_off(place: Path, start: Start) -> None:
 
 
 @pytest.mark.parametrize("stop", STOPS, ids=lambda stop: stop.name)
-def test_a_signal_while_loading_leaves_nothing(place: Path, start: Start, stop: signal.Signals) -> None:
+@pytest.mark.parametrize("asked", [False, True], ids=["while the worker waits", "while it loads"])
+def test_a_signal_before_it_plays_leaves_nothing(place: Path, start: Start, stop: signal.Signals, asked: bool) -> None:
     def end() -> float:
         program = start(SLOW_TO_LOAD)
         program.worker()
+        until(lambda: not asked or list((place / "run").rglob("*.session")))
         return stopped(program, stop)
 
     assert ends_in_a_second(end)
+
+
+def test_arguments_that_are_refused_leave_no_worker_behind(place: Path, start: Start) -> None:
+    code, _, said = start([*LIVE, "--input", "missing.wav"]).end()
+    assert (code, said.count("\n")) == (1, 1)
+    assert "missing.wav" in said
 
 
 def test_a_signal_while_modules_are_imported_is_one_line(place: Path, start: Start) -> None:
