@@ -198,6 +198,16 @@ def test_batches_depend_on_the_step_alone_and_stay_in_range(folder: Path, tmp_pa
     assert many.abs().max() <= 1.0
 
 
+def test_a_pack_is_not_spoilt_by_a_folder_without_audio(folder: Path, tmp_path: Path) -> None:
+    pack, nothing = tmp_path / "pack", tmp_path / "nothing"
+    nothing.mkdir()
+    build(folder, pack)
+    before = {path.name: path.read_bytes() for path in pack.iterdir()}
+    with pytest.raises(CodecError, match="no audio could be read"):
+        build(nothing, pack)
+    assert {path.name: path.read_bytes() for path in pack.iterdir()} == before
+
+
 def test_options_are_checked() -> None:
     assert TrainConfig().with_options(["rate=0.01", "stage=decoder", "betas=[0.8, 0.9]"]).betas == (0.8, 0.9)
     with pytest.raises(CodecError, match='option "speed" not known'):

@@ -70,7 +70,8 @@ def build(folder: Path, destination: Path, say: Callable[[str], None] | None = N
     destination.mkdir(parents=True, exist_ok=True)
     pieces: list[Piece] = []
     start = 0
-    with (destination / "audio.s16").open("wb") as out:
+    partial = destination / "audio.s16.partial"  # what was there before stays until then
+    with partial.open("wb") as out:
         for number, (path, lossless, split) in enumerate(_listed(folder)):
             try:
                 audio = decode(path)
@@ -82,7 +83,9 @@ def build(folder: Path, destination: Path, say: Callable[[str], None] | None = N
             pieces.append(Piece(path.relative_to(folder).as_posix(), start, len(audio), lossless, split))
             start += len(audio)
     if not pieces:
+        partial.unlink()
         raise CodecError(f'no audio could be read under "{folder}". Give a folder of {", ".join(AUDIO)} files.')
+    partial.replace(destination / "audio.s16")
     (destination / "index.json").write_text(json.dumps([asdict(piece) for piece in pieces]))
     return pieces
 
