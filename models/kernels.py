@@ -89,8 +89,8 @@ def _compiled() -> tuple[Path, str]:
         command = [compiler, *FLAGS, *INSTRUCTIONS, *compiled, "-o", str(made), "-lm"]
         subprocess.run(command, check=True, capture_output=True, timeout=COMPILE_SECONDS)
         sealed.write_text(_digest(made))
+        sealed.replace(seal)  # before what it seals: kernels without it are taken for damaged
         made.replace(target)  # whole or not at all, whoever else compiles
-        sealed.replace(seal)
     return target, f"the kernels in {home} were damaged and have been compiled anew" if there else ""
 
 
