@@ -213,6 +213,8 @@ def run_render(arguments: argparse.Namespace) -> None:
     name, path = split_path(arguments.codec)
     if is_patch(arguments.input) and arguments.seconds is None:
         raise ParameterError(f"{arguments.input} has no end. Pass --seconds N.")
+    if arguments.seconds is not None and not is_patch(arguments.input):
+        raise ParameterError("--seconds: a file is rendered whole, only a patch has no end. Leave it out.")
     wanted = CLIP if str(arguments.input) == "demo" and not arguments.input.exists() else arguments.input
     with Progress(transient=True, disable=not sys.stdout.isatty()) as bar:
         task = bar.add_task("rendering", total=1.0)

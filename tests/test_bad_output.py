@@ -119,6 +119,10 @@ def test_nothing_is_written_over_what_it_is_made_from(desk: Desk, given: tuple[s
     assert source.read_bytes() == before
 
 
+def test_a_length_for_what_has_one_is_refused(desk: Desk) -> None:
+    assert "a file is rendered whole" in desk.refused("render", desk.wav(), "out.wav", "--seconds", "1")
+
+
 def test_a_sound_and_its_tape_are_two_files(desk: Desk) -> None:
     says = desk.refused("render", desk.wav(), "out.wav", "--codec", "nano", "--tokens", "./out.wav")
     assert "out.wav: named twice" in says
