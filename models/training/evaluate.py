@@ -1,6 +1,6 @@
 """`verdigris evaluate`: a network beside classic codecs on the same clips; a Markdown table, JSON, pictures.
 
-    verdigris evaluate --codec nano CLIP ... [--json FILE] [--pictures DIR] [--seconds N] [--only opus:12,nano]
+    verdigris evaluate --codec nano CLIP ... [--json FILE] [--pictures DIR] [--seconds N] [--only "opus:12;nano"]
 
 Every codec runs hop by hop through `models.load`, as it would live, its declared lag removed; the parallel mode
 decodes whole files. Numbers are means over clips; the JSON has each clip's.
