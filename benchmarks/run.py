@@ -12,6 +12,7 @@ from benchmarks import host, latency, rendering, start, table, worker
 from benchmarks.report import Row, show
 from models.codec import CodecError
 from models.load import calm_threads
+from realtime.priority import raise_priority
 from realtime.usage import Parser
 
 PARTS: dict[str, Callable[[argparse.Namespace], list[Row]]] = {
@@ -58,7 +59,7 @@ def main(argv: Sequence[str]) -> None:
 
 
 def _codec(arguments: argparse.Namespace) -> None:
-    calm_threads()
+    calm_threads(preferred=raise_priority())
     codec = import_module("benchmarks.codec")  # torch takes its time
     found = codec.measure(arguments.precision, arguments.against)
     codec.show(found, as_json=arguments.json)

@@ -31,7 +31,7 @@ FORECAST, SWIFT_CODES = WEIGHTS / "swift-codes.safetensors", (48_000, 320, 1024)
 PATHS = ("continuous", "discrete")
 CHECKPOINTS = (".safetensors", ".pt", ".th", ".pth")  # a name that ends so is a file
 HEADER = 100_000_000  # bytes of JSON before the tensors; longer is no checkpoint
-SPINS = "2000"  # about 0.1 ms
+SPINS, SPINS_PREFERRED = "2000", "200000"  # about 0.1 and 10 ms
 DEFAULTS = ("pcm", "opus", "mp3", "aac")  # what available() lists
 
 # rest of the name ("" if none), rate asked for, precision asked for -> codec
@@ -165,11 +165,14 @@ def _vorbis(rest: str, rate: int | None, precision: str | None) -> Codec:
     )
 
 
-def calm_threads() -> None:
+def calm_threads(*, preferred: bool = False) -> None:
     """Before torch is first imported: its threads wait for each other many times in a frame, by default spinning for as
     long as it takes, and where another program wants a core they keep from it the thread that they wait for.
+
+    `preferred`: the system runs this process before others. Then a thread that sleeps gives its core to one that keeps
+    it for milliseconds, and to spin is better. The first call counts.
     """
-    os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
+    os.environ.setdefault("GOMP_SPINCOUNT", SPINS_PREFERRED if preferred else SPINS)
 
 
 def _network(name: str, precision: str | None) -> Codec:

@@ -10,8 +10,10 @@ import threading
 NICE = -11  # what desktop audio servers ask for
 
 
-def raise_priority() -> None:
-    """Prefer the calling thread (Linux) or its process (elsewhere), where this user may ask for that."""
+def raise_priority() -> bool:
+    """Prefer the calling thread and those it will start (Linux) or its process (elsewhere); whether this user may."""
     if hasattr(os, "setpriority"):
         with contextlib.suppress(PermissionError, OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id() if sys.platform == "linux" else 0, NICE)
+            return True
+    return False

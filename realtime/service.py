@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from models.codec import CodecError, CodecSpec
-from models.load import load
+from models.load import calm_threads, load
 from realtime import seen
 from realtime.lane import Lane
 from realtime.latency import COMPUTE_MARGIN, MIN_COMPUTE_S, Need, sharing
@@ -236,7 +236,7 @@ def serve_process(connection: Connection, request: Request, news: Connection) ->
     """`serve` as the main function of a process: Ctrl-C is the engine's to handle."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.setswitchinterval(0.0005)
-    raise_priority()
+    calm_threads(preferred=raise_priority())
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the engine is gone: no reason to go on
         serve(connection, request, news, tune=True)
 

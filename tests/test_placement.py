@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import os
 
 import pytest
 import torch
 
 from models import placement
 from models.codec import CodecError
+from models.load import calm_threads
 from models.network import CoDiCodecNetwork
 from models.placement import choose_device, place, probe, use_threads
 from tests.small_codec import CONFIGS
@@ -93,3 +95,20 @@ def test_auto_takes_bfloat16_only_where_it_is_faster(
     reason = place(net, "cpu", "auto")
     assert net.dtype == expected
     assert ("would be" in reason) == (not faster)
+
+
+@pytest.mark.parametrize(("preferred", "spins"), [(False, "2000"), (True, "200000")])
+def test_threads_wait_awake_for_longer_where_the_system_prefers_them(
+    monkeypatch: pytest.MonkeyPatch, preferred: bool, spins: str
+) -> None:
+    monkeypatch.setenv("GOMP_SPINCOUNT", "")  # to be as before after it
+    monkeypatch.delenv("GOMP_SPINCOUNT")
+    calm_threads(preferred=preferred)
+    calm_threads()
+    assert os.environ["GOMP_SPINCOUNT"] == spins
+
+
+def test_how_long_threads_wait_awake_is_the_players_to_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GOMP_SPINCOUNT", "7")
+    calm_threads(preferred=True)
+    assert os.environ["GOMP_SPINCOUNT"] == "7"
