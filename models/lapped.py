@@ -4,8 +4,8 @@
 
 The transform is the MDCT of middle and side under a sine window of two hops (Princen and Bradley, 1986): as many
 coefficients as samples, and what is decoded fades from each hop into the next, so that there are no joins to hear. It
-makes the decoder one hop late. Gains by bands beside shapes are CELT's idea (RFC 6716); what no shape says is filled
-with noise of the right loudness, as AAC's perceptual noise substitution does. The noise is a fixed sequence that begins
+makes the decoder one hop late. The loudness of bands beside their shapes is CELT's idea (RFC 6716); where a shape is
+too soft noise fills the band, as AAC's perceptual noise substitution does. The noise is a fixed sequence that begins
 with each stream: the same codes make the same sound.
 """
 
@@ -23,7 +23,11 @@ from models.steppable import Layer, Step
 OCTAVES = 6.0  # over which bands grow from the lowest to the highest
 PERIOD = 256  # frames after which the noise comes again
 QUIET = 1e-5  # of a coefficient: what is softer is silence
+TINY = 1e-14  # energy, so that roots have slopes
 FAINT, KNEE = 1e-3, 0.03  # below which roots are straight lines, of a coefficient and of a root
+RAISED = 2.0  # how many times the energy of a shape becomes at most, to be as loud as its band
+LOW = 0.05  # of the coefficients: 1.2 kHz
+LOUDEST = 4.0  # loudness of a band at most: far beyond full scale
 
 
 def bands_of(hop: int, bands: int) -> list[int]:
@@ -45,6 +49,16 @@ def turned(x: Tensor, dim: int) -> Tensor:
         return x
     left, right = x.unbind(dim)
     return torch.stack([left + right, left - right], dim) * 0.5**0.5
+
+
+def loudness_of(energy: Tensor) -> Tensor:
+    """A number of about -4 for silence, 2 for full scale: a quarter of the logarithm."""
+    return torch.log(energy + QUIET**2) / 4 + 2
+
+
+def energy_of(loudness: Tensor) -> Tensor:
+    """Inverse of `loudness_of`."""
+    return (torch.exp(4 * (loudness.clamp(max=LOUDEST) - 2)) - QUIET**2).clamp(min=0)
 
 
 class Lapped(Layer):
@@ -150,9 +164,13 @@ class Described(Banded):
     def size(self) -> int:
         return self.channels * (self.hop + self.bands)
 
+    def energy(self, x: Tensor) -> Tensor:
+        """Of coefficients [..., channels * hop] the mean energy by bands [..., channels, bands]."""
+        return x.unflatten(-1, (self.channels, self.hop)).square() @ self.mean
+
     def rows(self, x: Tensor, at: int) -> Tensor:
+        loudness = loudness_of(self.energy(x))
         x = x.unflatten(-1, (self.channels, self.hop))
-        loudness = torch.log(x.square() @ self.mean + QUIET**2) / 4 + 2
         return torch.cat([(2 * x / (x.abs() + FAINT).sqrt()).flatten(-2), loudness.flatten(-2)], -1)
 
     def open(self) -> Step:
@@ -160,25 +178,43 @@ class Described(Banded):
 
 
 class Shaped(Banded):
-    """What a network says to coefficients: their roots, and by bands those of the noise beside them."""
+    """What a network says to coefficients: their roots, and how loud bands are of them and noise together.
+
+    Low bands are never filled, nor made softer: there the ear follows the waveform, and noise would be farther from it.
+
+    Losses of sound teach the roots alone: they would have what cannot be foreseen softer, and loudness is known.
+    """
 
     noise: Tensor
+    filled: Tensor  # 1 for bands that noise is added in, 0 for low ones
 
     def __init__(self, hop: int, channels: int, bands: int) -> None:
         super().__init__(hop, channels, bands)
         drawn = np.random.RandomState(0).standard_normal((PERIOD, channels, hop))  # the same in all versions of numpy
+        starts = torch.tensor(bands_of(hop, bands)[:-1])
+        self.register_buffer("filled", (starts >= LOW * hop).float(), persistent=False)
         self.register_buffer("noise", torch.from_numpy(drawn.astype(np.float32)), persistent=False)
 
     @property
     def size(self) -> int:
         return self.channels * (self.hop + self.bands)
 
+    def loudness(self, x: Tensor) -> Tensor:
+        """Of what a network says [..., numbers in] that of bands [..., channels, bands]."""
+        return x[..., self.channels * self.hop :].unflatten(-1, (self.channels, self.bands))
+
+    def shape(self, x: Tensor) -> Tensor:
+        """Of what a network says [..., numbers in] the coefficients alone [..., channels, hop]."""
+        roots = x[..., : self.channels * self.hop].unflatten(-1, (self.channels, self.hop))
+        return roots * (roots.abs() + KNEE) / 4
+
     def rows(self, x: Tensor, at: int) -> Tensor:
-        x = x * (x.abs() + KNEE) / 4
-        own, noise = x.split([self.channels * self.hop, self.channels * self.bands], -1)
-        noise = noise.unflatten(-1, (self.channels, self.bands)) @ self.spread
+        shape = self.shape(x)
+        wanted, own = energy_of(self.loudness(x).detach()) + TINY, shape.square() @ self.mean + TINY
+        raised = (wanted / own).maximum(1 - self.filled).clamp(max=RAISED)
+        left = (wanted - raised * own).clamp(min=0) * self.filled
         drawn = self.noise[torch.arange(at, at + x.shape[-2], device=x.device) % PERIOD]
-        return own + (drawn * noise).flatten(-2)
+        return (shape * (raised.sqrt() @ self.spread) + drawn * ((left + TINY).sqrt() @ self.spread)).flatten(-2)
 
     def open(self) -> Step:
         at = 0

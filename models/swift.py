@@ -44,13 +44,16 @@ class SwiftConfig:
         seen = Described(self.stride, self.channels, self.bands)
         units = [self._unit(dilation) for dilation in self.dilations[0]]
         into, out = Conv(seen.size, self.width, 1), Conv(self.width, self.quantiser.width, 1)
-        return Chain([Lapped(self.stride), seen, into, *units, Elu(), out])
+        beside = Conv(seen.size, self.quantiser.width, 1)
+        return Chain([Lapped(self.stride), seen, Residual(Chain([into, *units, Elu(), out]), beside)])
 
     def decoder(self) -> Chain:
         made = Shaped(self.stride, self.channels, self.bands)
         units = [self._unit(dilation) for dilation in self.dilations[1]]
         into, out = Conv(self.quantiser.width, self.width, self.kernel), Conv(self.width, made.size, 1)
-        return Chain([into, *units, Elu(), out, made, Unlapped(self.stride, self.channels)])
+        beside = Conv(self.quantiser.width, made.size, 1)
+        said = Residual(Chain([into, *units, Elu(), out]), beside)
+        return Chain([said, made, Unlapped(self.stride, self.channels)])
 
     def _unit(self, dilation: int) -> Residual:
         layers: list[Layer] = [Elu(), Conv(self.width, self.width, self.kernel, 1, dilation), Elu()]
@@ -59,4 +62,4 @@ class SwiftConfig:
 
 def swift() -> SwiftConfig:
     """The bundled network: 48 kHz stereo, causal, frames of 320 samples (6.7 ms), 8 books of 1.5 kbit/s each."""
-    return SwiftConfig("swift", 48000, 2, 320, 256, QuantiserConfig(64, 8))
+    return SwiftConfig("swift", 48000, 2, 320, 256, QuantiserConfig(96, 8))

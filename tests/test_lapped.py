@@ -9,7 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.codec import CodecError
-from models.lapped import PERIOD, Described, Lapped, Shaped, Unlapped, bands_of, transform
+from models.lapped import (
+    PERIOD,
+    Described,
+    Lapped,
+    Shaped,
+    Unlapped,
+    bands_of,
+    energy_of,
+    loudness_of,
+    transform,
+)
 from models.rvq import QuantiserConfig
 from models.swift import SwiftConfig
 
@@ -60,24 +70,64 @@ def test_what_a_network_sees_is_of_its_own_size_however_loud_it_is(decibels: flo
     assert torch.isfinite(Described(32, 2, 8)(torch.zeros(1, 64, 5))).all()
 
 
-def test_nothing_said_is_silence() -> None:
+def test_bands_told_to_be_silent_are_silent() -> None:
     layer = Shaped(32, 2, 8)
-    assert not layer(torch.zeros(1, layer.size, 7)).any()
+    said = torch.zeros(1, layer.size, 7)
+    said[:, 64:] = -4.0
+    assert layer(said).abs().max() < 1e-6
 
 
-def test_the_noise_of_a_band_is_as_loud_as_its_number_says_and_nowhere_else() -> None:
+@given(st.floats(-3.5, 2.5))
+def test_loudness_is_energy_and_back(loudness: float) -> None:
+    told = torch.tensor(loudness)
+    torch.testing.assert_close(loudness_of(energy_of(told)), told, atol=1e-4, rtol=0)
+    assert energy_of(torch.tensor(1e4)) < 1e6  # whatever is said
+
+
+def test_a_band_is_as_loud_as_it_is_told_whatever_its_shape() -> None:
+    """Noise where nothing is said of its shape; a shape that is too loud, softer; one too soft, louder and filled."""
     layer = Shaped(64, 1, 4)
-    said = torch.zeros(1, layer.size, 200)
-    said[:, 64 + 2] = 2.0
-    made = layer(said)[0]
     low, high = bands_of(64, 4)[2:4]
-    assert float(made[low:high].square().mean().sqrt()) == pytest.approx(2.0 * 2.03 / 4, rel=0.1)
-    assert not made[:low].any()
-    assert not made[high:].any()
-    longer = torch.zeros(1, layer.size, PERIOD + 3)
-    longer[:, 64:] = 1.0
-    again = layer(longer)[0]
+    for root in (0.0, 0.3, 5.0):
+        said = torch.full((1, layer.size, 200), -4.0)
+        said[:, :64] = 0
+        said[:, low:high] = root
+        said[:, 64 + 2] = 1.0
+        made = layer(said)[0]
+        assert float(made[low:high].square().mean()) == pytest.approx(float(energy_of(torch.tensor(1.0))), rel=0.1)
+        assert made[:low].abs().max() < 1e-6
+        assert made[high:].abs().max() < 1e-6
+
+
+def test_low_bands_keep_their_shape_and_are_not_filled() -> None:
+    layer = Shaped(64, 1, 8)
+    assert layer.filled.tolist()[:2] == [0, 0]
+    said = torch.zeros(1, layer.size, 3)
+    said[:, 64:] = -4.0
+    said[:, 0] = 1.0
+    assert float(layer(said)[0, 0, 0]) == pytest.approx(1.03 / 4)
+    said[:, 0] = 0.0
+    said[:, 64:] = 1.0
+    assert layer(said)[0, 0].abs().max() < 1e-6
+
+
+def test_the_noise_begins_with_the_stream_and_comes_again() -> None:
+    layer = Shaped(64, 1, 4)
+    said = torch.zeros(1, layer.size, PERIOD + 3)
+    said[:, 64:] = 1.0
+    again = layer(said)[0]
+    assert again.std() > 0
     assert torch.equal(again[:, :3], again[:, PERIOD:])
+
+
+def test_losses_of_sound_do_not_teach_loudness() -> None:
+    layer = Shaped(32, 2, 8)
+    said = torch.randn(1, layer.size, 5, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    layer(said).square().sum().backward()
+    assert said.grad is not None
+    assert torch.isfinite(said.grad).all()
+    assert said.grad[:, :64].any()
+    assert not said.grad[:, 64:].any()
 
 
 def test_sizes_that_cannot_be_are_named() -> None:

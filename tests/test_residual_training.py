@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.codec import CodecError, Controls
+from models.lapped import loudness_of
 from models.load import load
-from models.residual import ResidualNetwork
+from models.residual import ResidualNetwork, whole_file
 from models.rvq import QuantiserConfig
 from models.swift import swift
+from models.training.data import Pack, Piece
+from models.training.metrics import level_difference, si_sdr
 from models.training.residual.balancer import Balancer
 from models.training.residual.config import RECIPES, ResidualConfig
 from models.training.residual.discriminators import (
@@ -26,7 +30,8 @@ from models.training.residual.discriminators import (
     generator_loss,
 )
 from models.training.residual.objective import draw_books, make_discriminator, views
-from models.training.residual.spectra import SPECTRA
+from models.training.residual.spectra import SPECTRA, loudness
+from models.training.residual.start import fit
 from models.training.residual.state import ResidualState
 from models.training.residual.train import export, one_step, run
 
@@ -131,10 +136,46 @@ def test_every_recipe_takes_a_step_with_and_without_its_discriminator(recipe: st
         assert any(not torch.equal(a, b) for a, b in zip(judged, state.judge.parameters(), strict=True))
 
 
+def pack_of(folder: Path, *pieces: np.ndarray) -> Pack:
+    """One piece of sound each, float32 [2, n]."""
+    pcm = [np.round(32767 * piece.T).clip(-32768, 32767).astype(np.int16) for piece in pieces]
+    starts = np.cumsum([0, *map(len, pcm)])
+    (folder / "audio.s16").write_bytes(np.concatenate(pcm).tobytes())
+    listed = [Piece(str(i), int(starts[i]), len(piece), True, "train") for i, piece in enumerate(pcm)]
+    (folder / "index.json").write_text(json.dumps([asdict(piece) for piece in listed]))
+    return Pack([folder])
+
+
+def test_a_fitted_network_keeps_loudness_and_low_pitch_before_it_has_learnt_anything(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    noise = 0.1 * rng.standard_normal((2, 96_000)) * np.repeat(10 ** rng.uniform(-2, 0, 200), 480)
+    low = np.tile(0.3 * np.sin(2 * np.pi * 220 * np.arange(96_000) / 48000), (2, 1))
+    pack = pack_of(tmp_path, noise, low)
+    config = replace(swift(), width=16, quantiser=QuantiserConfig(48, 4, 256))
+    network = fit(ResidualNetwork(config).randomise(0), pack).eval()
+    for sound in (noise, low):
+        _, heard = whole_file(network.requires_grad_(False), sound[:, :48_000].astype(np.float32))
+        assert abs(level_difference(sound[:, :48_000], heard)) < 2
+    assert si_sdr(low[:, :48_000], heard)[0] > 3
+
+
+@given(st.integers(0, 2**31), st.floats(-5, 0))
+def test_what_is_told_of_faint_sound_weighs_as_much_as_of_loud(seed: int, decades: float) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    energy = 10 ** (2 * decades) * torch.rand(2, 24, 1, 8, generator=generator) + 1e-6
+    told = (loudness_of(energy) + 0.1).requires_grad_()
+    distance = loudness(told, energy)
+    assert float(distance.detach()) == pytest.approx(0.1, rel=0.01)
+    distance.backward()
+    assert told.grad is not None
+    assert float(told.grad.sum()) == pytest.approx(1.0, rel=0.01)
+
+
 def test_one_batch_is_learnt_within_seconds() -> None:
-    state = state_of(replace(QUICK, rate=3e-3, dropout=0.0))
-    shown = [one_step(state, tones(0)).shown["mel"] for _ in range(60)]
-    assert np.mean(shown[-5:]) < 0.75 * np.mean(shown[:3])
+    state = state_of(replace(QUICK, rate=3e-3, rise=1, dropout=0.0))
+    shown = [one_step(state, tones(0)).shown for _ in range(60)]
+    for name in ("wave", "loudness"):
+        assert np.mean([row[name] for row in shown[-5:]]) < 0.75 * np.mean([row[name] for row in shown[:3]])
 
 
 @pytest.mark.parametrize("adversarial", [False, True])

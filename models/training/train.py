@@ -212,7 +212,7 @@ def _begin(pack: Pack, config: TrainConfig) -> CoDiCodecNetwork:
 def _train_residual(given: Namespace) -> None:
     from models.training.residual import train
 
-    state = train.open_state(given.state, given.model, given.set, given.weights)
+    state = train.open_state(given.state, given.model, given.set, given.weights, given.packs)
     if given.export:
         train.export(state, given.export)
         return

@@ -23,6 +23,7 @@ class Recipe:
     feature: float
     commitment: float
     codebook: float = 0.0
+    loudness: float = 0.0  # of bands as a swift decoder tells them, not balanced
 
 
 RECIPES = {
@@ -31,7 +32,7 @@ RECIPES = {
     "dac": Recipe("dac", "dac", False, False, 0.0, 15.0, 1.0, 2.0, 0.25, 1.0),
     # Ours: EnCodec's balance of DAC's spectrum, and more of the waveform, so that pitch is right within a short run.
     # A balanced gradient has length 1 over all samples of a batch; against that a mean of squares weighs nothing.
-    "swift": Recipe("swift", "encodec", True, True, 0.5, 1.0, 0.5, 0.5, 1.0),
+    "swift": Recipe("swift", "encodec", True, True, 1.0, 0.0, 0.5, 0.5, 1.0, loudness=8.0),
 }
 
 
@@ -46,6 +47,7 @@ class ResidualConfig:
     seed: int = 0
     rate: float = 8e-4  # learning rate, Adam
     betas: tuple[float, float] = (0.8, 0.99)
+    rise: int = 200  # first steps, in which the learning rate rises to itself
     fall: float = 0.5  # last part of the steps in which the learning rate falls to 2 % of itself
     clip: float = 1.0  # norm of the gradient, relative to its running mean
     dropout: float = 0.5  # how often an item is coded with a random number of books (quantizer dropout)
@@ -55,7 +57,7 @@ class ResidualConfig:
     judge_every: float = 0.67  # how often the discriminator learns
     judge_rate: float = 3e-4
     decay: float = 0.97  # of the books' running means: batches are small, and latents move fast
-    restart: float = 0.25  # see models.rvq.Learning
+    restart: float = 0.4  # see models.rvq.Learning
     precision: str = "bfloat16"  # autocast of the codec; losses, discriminator and weights are float32
     log_every: int = 20  # steps
     save_every: int = 200  # steps

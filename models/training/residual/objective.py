@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from models.lapped import Described, Shaped
 from models.residual import ResidualNetwork
 from models.training.residual.balancer import Balancer
 from models.training.residual.config import RECIPES, ResidualConfig
@@ -17,7 +18,7 @@ from models.training.residual.discriminators import (
     feature_loss,
     generator_loss,
 )
-from models.training.residual.spectra import SPECTRA
+from models.training.residual.spectra import SPECTRA, loudness
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,32 @@ def views(audio: Tensor, swapped: Tensor) -> Tensor:
     return torch.where(swapped[:, None, None], turned, audio)
 
 
+def decoded(network: ResidualNetwork, codes: Tensor, whole: bool) -> tuple[list[Tensor], Tensor | None]:
+    """Of codes [B, width, S] the sound (unless not `whole`) and last its waveform as far as it is said; how loud bands
+    [B, S, ...] are told to be.
+
+    A network that tells no loudness says all of the waveform; one that does (Shaped) fills what it says with noise.
+    """
+    *before, made, last = network.decoder.layers
+    if not isinstance(made, Shaped):
+        return [network.decoder(codes).float()], None
+    said = codes
+    for layer in before:
+        said = layer(said)
+    said = said.float()
+    rows = said.transpose(1, 2)
+    plain = last(made.shape(rows).flatten(2).transpose(1, 2))
+    return [last(made(said)), plain] if whole else [plain], made.loudness(rows)
+
+
+@torch.no_grad()
+def energies(network: ResidualNetwork, audio: Tensor) -> Tensor:
+    """What bands should be told to have: [B, S, channels, bands]."""
+    lapped, seen = network.encoder.layers[:2]
+    assert isinstance(seen, Described)
+    return seen.energy(lapped(audio).transpose(1, 2))
+
+
 def learn(
     network: ResidualNetwork, audio: Tensor, config: ResidualConfig, balancer: Balancer, generator: torch.Generator,
     judge: nn.Module | None = None, judge_optimiser: torch.optim.Optimizer | None = None,
@@ -71,18 +98,20 @@ def learn(
         latent = network.encoder(audio)
     quantised = network.quantiser(latent.float(), books)
     with torch.autocast(audio.device.type, torch.bfloat16, enabled=config.precision == "bfloat16"):
-        output = network.decoder(quantised.codes)
-    output = output.float()
+        heard, told = decoded(network, quantised.codes, bool(recipe.mel) or judge is not None)
+    output = torch.stack(heard)  # what is not whole is compared as a waveform only
     # Losses are taken on a leaf, so that each one's gradient can be weighed before it goes through the network.
     leaf = output.detach().requires_grad_()
-    made, wanted = views(leaf, swapped), views(audio, swapped)
+    made, wanted = views(leaf[0], swapped), views(audio, swapped)
     if judge is not None and judge_learns:
         assert judge_optimiser is not None
         loss = discriminator_loss(judge(wanted), judge(made.detach()))
         judge_optimiser.zero_grad(set_to_none=True)
         loss.backward()
         judge_optimiser.step()
-    losses = {"wave": (made - wanted).abs().mean(), "mel": SPECTRA[recipe.spectrum](made, wanted, rate)}
+    losses = {"wave": (leaf[-1] - audio).abs().mean()}
+    if recipe.mel:
+        losses["mel"] = SPECTRA[recipe.spectrum](made, wanted, rate)
     if judge is not None:
         for weight in judge.parameters():
             weight.requires_grad_(False)
@@ -99,7 +128,11 @@ def learn(
         total = sum((balancer.weights[name] * loss for name, loss in losses.items()), leaf.new_zeros(()))
         (gradient,) = torch.autograd.grad(total, leaf)
     aside = recipe.commitment * quantised.commitment + recipe.codebook * quantised.codebook
-    torch.autograd.backward([output, aside], [gradient, torch.ones_like(aside)])
     shown = {name: float(loss.detach()) for name, loss in losses.items()}
+    if told is not None:
+        apart = loudness(told, energies(network, audio))
+        aside = aside + recipe.loudness * apart
+        shown["loudness"] = float(apart.detach())
+    torch.autograd.backward([output, aside], [gradient, torch.ones_like(aside)])
     shown["commitment"] = float(quantised.commitment.detach())
-    return Outcome(shown, quantised.tokens.detach(), output.detach())
+    return Outcome(shown, quantised.tokens.detach(), heard[0].detach())

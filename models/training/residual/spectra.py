@@ -9,11 +9,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from models.lapped import energy_of, loudness_of
 from models.training.losses import MEL_SCALES, magnitudes, mel_distance, mel_filters
 
 BANDS = 64
 FLOOR = 1e-5
 FAINT = 2e-5  # of a mel band: about 16-bit rounding
+SPANS = (1, 4, 12)  # frames over which loudness is compared: 7, 27, 80 ms
 
 
 def soundstream(estimate: Tensor, target: Tensor, rate: int) -> Tensor:
@@ -54,6 +56,23 @@ def swift(estimate: Tensor, target: Tensor, rate: int) -> Tensor:
 
 
 SPECTRA = {"soundstream": soundstream, "encodec": encodec, "dac": dac, "swift": swift}
+
+
+def loudness(told: Tensor, energy: Tensor) -> Tensor:
+    """L1 of what bands are told to be as loud as [B, S, ...] and of their energies [B, S, ...], means over SPANS.
+
+    It is of numbers, not of sound: what is faint has the same gradient as what is loud, and no sound's noise is in it.
+    """
+    said, total = energy_of(told), told.new_zeros(())
+    for span in SPANS:
+        a, b = (_averaged(x, span) for x in (said, energy))
+        total = total + (loudness_of(a) - loudness_of(b)).abs().mean()
+    return total / len(SPANS)
+
+
+def _averaged(x: Tensor, span: int) -> Tensor:
+    """Means over so many steps [B, S // span, ...]."""
+    return x[:, : x.shape[1] // span * span].unflatten(1, (-1, span)).mean(2)
 
 
 def _mel(audio: Tensor, window: int, rate: int) -> Tensor:

@@ -44,7 +44,8 @@ class ResidualState:
     def rate(self) -> float:
         """The learning rate of the next step."""
         left = (self.config.steps - self.step) / max(self.config.steps * self.config.fall, 1)
-        return self.config.rate * (0.02 + 0.98 * min(1.0, max(left, 0.0)))
+        risen = min(1.0, (self.step + 1) / max(self.config.rise, 1))
+        return self.config.rate * risen * (0.02 + 0.98 * min(1.0, max(left, 0.0)))
 
     def save(self, path: Path) -> None:
         """Atomically: a state that exists is whole."""

@@ -19,6 +19,7 @@ from models.training.augment import batch
 from models.training.data import Pack
 from models.training.residual.config import ResidualConfig
 from models.training.residual.objective import Outcome, learn
+from models.training.residual.start import fit
 from models.training.residual.state import ResidualState
 from models.training.state import Curves
 
@@ -102,16 +103,21 @@ def _row(state: ResidualState, kept: list[Outcome]) -> dict[str, float | str]:
     }
 
 
-def open_state(folder: Path, model: str, options: list[str], weights: Path | None) -> ResidualState:
-    """The state in the folder, with options set anew; else a new one, from a checkpoint if there is one."""
+def open_state(
+    folder: Path, model: str, options: list[str], weights: Path | None, packs: list[Path]
+) -> ResidualState:  # fmt: skip
+    """The state in the folder, with options set anew; else a new one, of a checkpoint or else fitted to the packs."""
     path = folder / "state.pt"
     if path.exists():
         state = ResidualState.load(path)
         state.set(state.config.with_options(options))
         return state
     config = ResidualConfig().with_options(options)
-    network = read(weights) if weights else ResidualNetwork(MODELS[model]()).randomise(config.seed)
-    network.quantiser.begun = weights is not None
+    if weights:
+        network = read(weights)
+        network.quantiser.begun = True
+    else:
+        network = fit(ResidualNetwork(MODELS[model]()).randomise(config.seed), Pack(packs), config.seed)
     return ResidualState(network, config)
 
 
@@ -120,9 +126,9 @@ def export(state: ResidualState, path: Path) -> None:
     save(state.network, path, torch.float16)
 
 
-SHOWN = ("mel", "wave", "adversarial", "feature", "commitment", "gradient", "used", "perplexity")
+SHOWN = ("mel", "wave", "adversarial", "feature", "loudness", "commitment", "gradient", "used", "perplexity")
 COLUMNS = [
-    "step", "seconds", "mel", "wave", "adversarial", "feature", "commitment", "gradient", "rate", "used",
-    "perplexity", "dead", "bits",
+    "step", "seconds", "mel", "wave", "loudness", "adversarial", "feature", "commitment", "gradient", "rate",
+    "used", "perplexity", "dead", "bits",
 ]  # fmt: skip
 # used, perplexity, dead: of the worst book, over the steps between two rows; bits: entropy of a frame's tokens

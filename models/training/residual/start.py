@@ -1,0 +1,66 @@
+"""Where a swift network starts: with what one matrix can tell, which needs no training.
+
+    loudness of bands ──(principal axes)──► a third of the latent's channels ──(the same, back)──► loudness
+    the lowest coefficients' roots ───────► a quarter of its channels ───────────────────────────► their roots
+
+The network's part is added to both, and the rest is its own; books start as k-means of all of it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models.lapped import Described
+from models.residual import ResidualNetwork
+from models.steppable import Conv, Layer, Residual
+from models.training.data import Pack
+
+STRETCHES, SAMPLES = 96, 48000  # of sound to fit to
+SOFT, SCALE = 0.5, 0.6  # axes that spread more than SOFT are narrowed, all of them then by SCALE: see `_principal`
+SIDE = 4  # one in so many of the lowest coefficients is the side's
+
+
+@torch.no_grad()
+def fit(network: ResidualNetwork, pack: Pack, seed: int = 0) -> ResidualNetwork:
+    """Set the matrices beside encoder and decoder, and books, from stretches of the pack. Returns the network."""
+    audio = pack.draw(np.random.default_rng([seed, 1]), STRETCHES, SAMPLES)
+    lapped, seen, told = network.encoder.layers
+    assert isinstance(seen, Described)
+    (into, first), (back, last) = _parts(told), _parts(network.decoder.layers[0])
+    for layer in (into, back):
+        layer.weight.zero_()
+        layer.bias.zero_()
+    width, bands = len(into.bias), seen.channels * seen.bands
+    loud, low = width // 3, width // 4
+    mean, axes, scale = _principal(torch.cat([seen(lapped(item[None]))[0, -bands:].T for item in audio]), loud)
+    into.weight[-loud:, -bands:, 0], into.bias[-loud:] = (axes * scale).T, -(mean @ axes) * scale
+    back.weight[-bands:, -loud:, 0], back.bias[-bands:] = axes / scale, mean
+    side = low // SIDE if seen.channels == 2 else 0
+    for channel, place in enumerate([*range(low - side), *range(seen.hop, seen.hop + side)]):
+        into.weight[channel, place] = back.weight[place, channel] = 1
+    first.weight[:low] = first.weight[-loud:] = last.weight[:] = 0  # nothing yet beside what the matrices tell
+    network.quantiser(torch.cat([network.encoder(item[None]) for item in audio], 2))
+    return network
+
+
+def _parts(layer: Layer) -> tuple[Conv, Conv]:
+    """The matrix beside a network, and the network's last."""
+    assert isinstance(layer, Residual)
+    beside, last = layer.shortcut, layer.block.layers[-1]
+    assert isinstance(beside, Conv)
+    assert isinstance(last, Conv)
+    return beside, last
+
+
+def _principal(rows: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Of rows [n, numbers] the mean [numbers], the axes along which they spread most [numbers, count], their scales.
+
+    Long axes are narrowed to the root of what they are: the first tells how loud all is, and a book that spends
+    its entries on that has use for a few of them in any one piece of music.
+    """
+    mean = rows.mean(0)
+    power, axes = torch.linalg.eigh((rows - mean).T @ (rows - mean) / len(rows))
+    spread = power[-count:].clamp(min=0).sqrt()
+    return mean, axes[:, -count:], SCALE * (SOFT / spread.clamp(min=SOFT)).sqrt()
