@@ -40,6 +40,9 @@ class ResidualNetwork(nn.Module):
         self.config = config
         self.encoder, self.decoder = config.encoder(), config.decoder()
         self.quantiser = ResidualQuantiser(config.quantiser)
+        if isinstance(config, SwiftConfig):
+            for stage, view in zip(self.quantiser.all, config.views(), strict=True):
+                stage.book.register_buffer("view", view, persistent=False)
 
     @torch.no_grad()
     def randomise(self, seed: int) -> ResidualNetwork:

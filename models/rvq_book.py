@@ -16,15 +16,20 @@ SMALL = 1e-5
 
 
 class Codebook(nn.Module):
-    """`size` entries of `width` numbers. `cosine` looks up by direction alone; what is given back keeps its length."""
+    """`size` entries of `width` numbers. `cosine` looks up by direction alone; what is given back keeps its length.
+
+    `view` [width] is what each number weighs in looking up: 1 unless set.
+    """
 
     entries: Tensor
+    view: Tensor | None
     counts: Tensor
     sums: Tensor
 
     def __init__(self, size: int, width: int, *, cosine: bool = False, gradient: bool = False) -> None:
         super().__init__()
         self.cosine, self.gradient = cosine, gradient
+        self.register_buffer("view", None)
         entries = torch.randn(size, width) / width**0.5
         if gradient:
             self.entries = nn.Parameter(entries)
@@ -35,7 +40,7 @@ class Codebook(nn.Module):
 
     def keys(self) -> tuple[Tensor, Tensor]:
         """What `nearest` compares with, good while entries do not change: -2 e [width, size], |e|^2 [size]."""
-        entries = F.normalize(self.entries) if self.cosine else self.entries
+        entries = self._viewed(F.normalize(self.entries) if self.cosine else self.entries)
         return -2 * entries.T.contiguous(), entries.square().sum(1)
 
     def nearest(self, x: Tensor, keys: tuple[Tensor, Tensor] | None = None) -> Tensor:
@@ -43,7 +48,10 @@ class Codebook(nn.Module):
         crossed, squares = self.keys() if keys is None else keys
         if self.cosine:
             x = F.normalize(x)
-        return torch.addmm(squares, x, crossed).argmin(1)
+        return torch.addmm(squares, self._viewed(x), crossed).argmin(1)
+
+    def _viewed(self, x: Tensor) -> Tensor:
+        return x if self.view is None else x * self.view
 
     @torch.no_grad()
     def begin(self, x: Tensor, generator: torch.Generator) -> None:

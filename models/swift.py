@@ -10,10 +10,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
+from torch import Tensor
+
 from models.codec import CodecError
 from models.lapped import Described, Lapped, Shaped, Unlapped
 from models.rvq import QuantiserConfig
 from models.steppable import Chain, Conv, Elu, Layer, Residual
+
+LOW, LOUD = 1.5, 0.35  # weights in the first book: of the lowest coefficients, of loudness
+LONG, CALM = 9, 6  # axes of loudness that weigh still less, and books of which the last weighs all alike
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,19 @@ class SwiftConfig:
         beside = Conv(self.quantiser.width, made.size, 1)
         said = Residual(Chain([into, *units, Elu(), out]), beside)
         return Chain([said, made, Unlapped(self.stride, self.channels)])
+
+    def views(self) -> Tensor:
+        """What each number of a latent weighs in looking it up, [books, width]: see models/training/residual/start.py.
+
+        What differs little within a piece of music, how loud it is above all, weighs little in the first books and more
+        from book to book. A first book of nothing else would have use for half its entries in any one piece.
+        """
+        width, books = self.quantiser.width, self.quantiser.books
+        loud, low = width // 3, width // 4
+        weight = torch.ones(width)
+        weight[:low] = LOW
+        weight[-loud:] = LOUD * ((loud - torch.arange(loud)) / LONG).clamp(max=1).sqrt()
+        return weight ** (1 - torch.arange(books)[:, None] / CALM).clamp(min=0)
 
     def _unit(self, dilation: int) -> Residual:
         layers: list[Layer] = [Elu(), Conv(self.width, self.width, self.kernel, 1, dilation), Elu()]

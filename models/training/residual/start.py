@@ -18,7 +18,6 @@ from models.steppable import Conv, Layer, Residual
 from models.training.data import Pack
 
 STRETCHES, SAMPLES = 96, 48000  # of sound to fit to
-SOFT, SCALE = 0.5, 0.6  # axes that spread more than SOFT are narrowed, all of them then by SCALE: see `_principal`
 SIDE = 4  # one in so many of the lowest coefficients is the side's
 
 
@@ -34,9 +33,9 @@ def fit(network: ResidualNetwork, pack: Pack, seed: int = 0) -> ResidualNetwork:
         layer.bias.zero_()
     width, bands = len(into.bias), seen.channels * seen.bands
     loud, low = width // 3, width // 4
-    mean, axes, scale = _principal(torch.cat([seen(lapped(item[None]))[0, -bands:].T for item in audio]), loud)
-    into.weight[-loud:, -bands:, 0], into.bias[-loud:] = (axes * scale).T, -(mean @ axes) * scale
-    back.weight[-bands:, -loud:, 0], back.bias[-bands:] = axes / scale, mean
+    mean, axes = _principal(torch.cat([seen(lapped(item[None]))[0, -bands:].T for item in audio]), loud)
+    into.weight[-loud:, -bands:, 0], into.bias[-loud:] = axes.T, -(mean @ axes)
+    back.weight[-bands:, -loud:, 0], back.bias[-bands:] = axes, mean
     side = low // SIDE if seen.channels == 2 else 0
     for channel, place in enumerate([*range(low - side), *range(seen.hop, seen.hop + side)]):
         into.weight[channel, place] = back.weight[place, channel] = 1
@@ -54,13 +53,7 @@ def _parts(layer: Layer) -> tuple[Conv, Conv]:
     return beside, last
 
 
-def _principal(rows: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Of rows [n, numbers] the mean [numbers], the axes along which they spread most [numbers, count], their scales.
-
-    Long axes are narrowed to the root of what they are: the first tells how loud all is, and a book that spends
-    its entries on that has use for a few of them in any one piece of music.
-    """
+def _principal(rows: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Of rows [n, numbers] the mean [numbers] and the axes along which they spread most [numbers, count], those last."""
     mean = rows.mean(0)
-    power, axes = torch.linalg.eigh((rows - mean).T @ (rows - mean) / len(rows))
-    spread = power[-count:].clamp(min=0).sqrt()
-    return mean, axes[:, -count:], SCALE * (SOFT / spread.clamp(min=SOFT)).sqrt()
+    return mean, torch.linalg.eigh((rows - mean).T @ (rows - mean))[1][:, -count:]
