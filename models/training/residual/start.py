@@ -54,6 +54,6 @@ def _parts(layer: Layer) -> tuple[Conv, Conv]:
 
 
 def _principal(rows: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """Of rows [n, numbers] the mean [numbers] and the axes along which they spread most [numbers, count], those last."""
+    """Of rows [n, numbers] the mean [numbers] and the axes along which they spread most [numbers, count]."""
     mean = rows.mean(0)
     return mean, torch.linalg.eigh((rows - mean).T @ (rows - mean))[1][:, -count:]
