@@ -200,6 +200,23 @@ def test_a_run_goes_on_as_if_it_had_never_stopped(adversarial: bool, tmp_path: P
     assert (tmp_path / "whole" / "curves.csv").read_text().startswith("step,seconds,mel")
 
 
+def test_settled_books_stand_still_also_in_a_run_that_goes_on(tmp_path: Path) -> None:
+    config = replace(QUICK, steps=4, settle=2, save_every=3)
+    state = state_of(config)
+    books = [stage.book for stage in state.network.quantiser.all]
+    run(state, tones, tmp_path, show=False)
+    assert state.network.quantiser.learning.restart == 0
+    settled = [book.entries.clone() for book in books]
+    state.set(replace(config, steps=6))
+    run(state, tones, tmp_path, show=False)
+    assert all(torch.equal(book.entries, entries) for book, entries in zip(books, settled, strict=True))
+    resumed = ResidualState.load(tmp_path / "state.pt")
+    one_step(resumed, tones(6))
+    found = [stage.book.entries for stage in resumed.network.quantiser.all]
+    assert all(torch.equal(entries, other) for entries, other in zip(found, settled, strict=True))
+    assert resumed.network.quantiser.all[0].book.view is not None
+
+
 def test_what_is_exported_can_be_played(tmp_path: Path) -> None:
     state = state_of()
     one_step(state, tones(0))

@@ -83,6 +83,19 @@ def test_the_entry_found_is_the_nearest(seed: int, cosine: bool) -> None:
     assert (found <= far.min(1).values + 1e-5).all()
 
 
+def test_what_weighs_nothing_is_not_looked_at() -> None:
+    generator = torch.Generator().manual_seed(0)
+    book, x = Codebook(16, 4), torch.randn(30, 4, generator=generator)
+    plain = book.nearest(x)
+    book.view = torch.tensor([1.0, 1.0, 1.0, 0.0])
+    changed = x.clone()
+    changed[:, 3] += 10
+    assert torch.equal(book.nearest(x), book.nearest(changed))
+    assert torch.equal(book.nearest(x), book.nearest(x, book.keys()))
+    book.view = torch.full((4,), 2.0)
+    assert torch.equal(book.nearest(x), plain)
+
+
 @given(seeds)
 def test_every_book_leaves_less_over_once_books_have_begun_from_data(seed: int) -> None:
     config = QuantiserConfig(6, 4, 16)

@@ -32,7 +32,7 @@ RECIPES = {
     "dac": Recipe("dac", "dac", False, False, 0.0, 15.0, 1.0, 2.0, 0.25, 1.0),
     # Ours: EnCodec's balance of DAC's spectrum, and more of the waveform, so that pitch is right within a short run.
     # A balanced gradient has length 1 over all samples of a batch; against that a mean of squares weighs nothing.
-    "swift": Recipe("swift", "encodec", True, True, 1.0, 0.0, 0.5, 0.5, 1.0, loudness=8.0),
+    "swift": Recipe("swift", "encodec", True, True, 1.0, 0.0, 0.5, 0.5, 1.0, loudness=16.0),
 }
 
 
@@ -58,6 +58,7 @@ class ResidualConfig:
     judge_rate: float = 3e-4
     decay: float = 0.97  # of the books' running means: batches are small, and latents move fast
     restart: float = 0.4  # see models.rvq.Learning
+    settle: int = 0  # step before which books are fitted to many batches, and stand still from there on; 0: never
     precision: str = "bfloat16"  # autocast of the codec; losses, discriminator and weights are float32
     log_every: int = 20  # steps
     save_every: int = 200  # steps

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from models.codec import CodecError
 from models.residual import ResidualNetwork, from_json, to_json
@@ -33,7 +33,8 @@ class ResidualState:
     def set(self, config: ResidualConfig) -> None:
         """Go on by another config. A discriminator that it asks for begins anew, unless there is one."""
         self.config = config
-        self.network.quantiser.learning = Learning(config.decay, config.restart)
+        still = 0 < config.settle <= self.step
+        self.network.quantiser.learning = Learning(*((1.0, 0.0) if still else (config.decay, config.restart)))
         self.balancer.weights = make_balancer(config).weights
         if config.adversarial and self.judge is None:
             self.judge = make_discriminator(config)
@@ -53,7 +54,7 @@ class ResidualState:
             "sizes": to_json(self.network.config),
             "config": asdict(self.config),
             "network": self.network.state_dict(),
-            "books": dict(self.network.quantiser.named_buffers()),
+            "books": self._books(),
             "begun": self.network.quantiser.begun,
             "optimiser": self.optimiser.state_dict(),
             "balancer": (self.balancer.sums, self.balancer.counts),
@@ -73,10 +74,9 @@ class ResidualState:
             held: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
             state = cls(ResidualNetwork(from_json(held["sizes"])), ResidualConfig(**held["config"]))
             state.network.load_state_dict(held["network"])
-            quantiser = state.network.quantiser
-            for name, buffer in quantiser.named_buffers():
+            for name, buffer in state._books().items():
                 buffer.copy_(held["books"][name])
-            quantiser.begun = held["begun"]
+            state.network.quantiser.begun = held["begun"]
             state.optimiser.load_state_dict(held["optimiser"])
             state.balancer.sums, state.balancer.counts = held["balancer"]
             if "judge" in held and state.judge is not None and state.judge_optimiser is not None:
@@ -86,4 +86,9 @@ class ResidualState:
             raise CodecError(f'"{path}" is no saved state of training: {error}') from error
         for name, value in held["counts"].items():
             setattr(state, name, value)
+        state.set(state.config)
         return state
+
+    def _books(self) -> dict[str, Tensor]:
+        """What books have learnt; how they are looked up is of the network's sizes."""
+        return {name: buffer for name, buffer in self.network.quantiser.named_buffers() if not name.endswith("view")}

@@ -25,6 +25,7 @@ from models.training.state import Curves
 
 Batches = Callable[[int], Tensor]  # step -> audio float32 [B, C, samples]
 MODELS = {"swift": swift}
+SETTLED = 60  # batches that books are fitted to in the end
 LOUDEST_STEP = 3.0  # a gradient this many times longer than usual is cut to that
 
 
@@ -58,6 +59,16 @@ def one_step(state: ResidualState, audio: Tensor) -> Outcome:
     return outcome
 
 
+@torch.no_grad()
+def settle(state: ResidualState, draw: Batches) -> None:
+    """Fit the books to more than a step sees, as at the start: running means of single batches are rough."""
+    quantiser = state.network.quantiser
+    latents = [state.network.encoder(draw(state.step + number)) for number in range(SETTLED)]
+    quantiser.begun = False
+    quantiser(torch.cat([latent.transpose(0, 1).flatten(1) for latent in latents], 1)[None])
+    state.set(state.config)
+
+
 def run(
     state: ResidualState, draw: Batches, folder: Path, minutes: float | None = None, show: bool = True
 ) -> None:  # fmt: skip
@@ -67,6 +78,8 @@ def run(
     kept: list[Outcome] = []
     try:
         while state.step < state.config.steps and (minutes is None or last - begun < 60 * minutes):
+            if 0 < state.config.settle == state.step:
+                settle(state, draw)
             kept.append(one_step(state, draw(state.step)))
             now = time.perf_counter()
             state.seconds += now - last
