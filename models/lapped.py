@@ -27,6 +27,7 @@ TINY = 1e-14  # energy, so that roots have slopes
 FAINT, KNEE = 1e-3, 0.03  # below which roots are straight lines, of a coefficient and of a root
 RAISED = 2.0  # how many times the energy of a shape becomes at most, to be as loud as its band
 LOW = 0.05  # of the coefficients: 1.2 kHz
+SHAPED = 0.3  # what the loudness of low bands weighs against that of others: their shapes tell most of it
 LOUDEST = 4.0  # loudness of a band at most: far beyond full scale
 
 
@@ -198,6 +199,11 @@ class Shaped(Banded):
     @property
     def size(self) -> int:
         return self.channels * (self.hop + self.bands)
+
+    @property
+    def weight(self) -> Tensor:
+        """What the loudness of each band weighs, [bands]."""
+        return self.filled + SHAPED * (1 - self.filled)
 
     def loudness(self, x: Tensor) -> Tensor:
         """Of what a network says [..., numbers in] that of bands [..., channels, bands]."""

@@ -19,7 +19,7 @@ from models.rvq import QuantiserConfig
 from models.steppable import Chain, Conv, Elu, Layer, Residual
 
 LOW, LOUD = 1.5, 0.3  # weights in the first book: of the lowest coefficients, of loudness
-LONG, CALM = 9, 6  # axes of loudness that weigh still less, and books of which the last weighs all alike
+LONG, CALM = 9, 4  # axes of loudness that weigh still less, and books of which the last weighs all alike
 
 
 @dataclass(frozen=True)

@@ -78,11 +78,12 @@ def decoded(network: ResidualNetwork, codes: Tensor, whole: bool) -> tuple[list[
 
 
 @torch.no_grad()
-def energies(network: ResidualNetwork, audio: Tensor) -> Tensor:
-    """What bands should be told to have: [B, S, channels, bands]."""
-    lapped, seen = network.encoder.layers[:2]
+def energies(network: ResidualNetwork, audio: Tensor) -> tuple[Tensor, Tensor]:
+    """What bands should be told to have [B, S, channels, bands], and what each of them weighs [bands]."""
+    (lapped, seen), made = network.encoder.layers[:2], network.decoder.layers[-2]
     assert isinstance(seen, Described)
-    return seen.energy(lapped(audio).transpose(1, 2))
+    assert isinstance(made, Shaped)
+    return seen.energy(lapped(audio).transpose(1, 2)), made.weight
 
 
 def learn(
@@ -130,7 +131,7 @@ def learn(
     aside = recipe.commitment * quantised.commitment + recipe.codebook * quantised.codebook
     shown = {name: float(loss.detach()) for name, loss in losses.items()}
     if told is not None:
-        apart = loudness(told, energies(network, audio))
+        apart = loudness(told, *energies(network, audio))
         aside = aside + recipe.loudness * apart
         shown["loudness"] = float(apart.detach())
     torch.autograd.backward([output, aside], [gradient, torch.ones_like(aside)])

@@ -58,15 +58,15 @@ def swift(estimate: Tensor, target: Tensor, rate: int) -> Tensor:
 SPECTRA = {"soundstream": soundstream, "encodec": encodec, "dac": dac, "swift": swift}
 
 
-def loudness(told: Tensor, energy: Tensor) -> Tensor:
-    """L1 of what bands are told to be as loud as [B, S, ...] and of their energies [B, S, ...], means over SPANS.
+def loudness(told: Tensor, energy: Tensor, weight: Tensor) -> Tensor:
+    """L1 of what bands are told to be as loud as [B, S, C, bands] and of their energies, weighed by bands, over SPANS.
 
     It is of numbers, not of sound: what is faint has the same gradient as what is loud, and no sound's noise is in it.
     """
     said, total = energy_of(told), told.new_zeros(())
     for span in SPANS:
         a, b = (_averaged(x, span) for x in (said, energy))
-        total = total + (loudness_of(a) - loudness_of(b)).abs().mean()
+        total = total + ((loudness_of(a) - loudness_of(b)).abs() * weight).mean()
     return total / len(SPANS)
 
 

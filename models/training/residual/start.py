@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.lapped import Described
+from models.lapped import Described, Shaped
 from models.residual import ResidualNetwork
 from models.steppable import Conv, Layer, Residual
 from models.training.data import Pack
@@ -26,16 +26,19 @@ def fit(network: ResidualNetwork, pack: Pack, seed: int = 0) -> ResidualNetwork:
     """Set the matrices beside encoder and decoder, and books, from stretches of the pack. Returns the network."""
     audio = pack.draw(np.random.default_rng([seed, 1]), STRETCHES, SAMPLES)
     lapped, seen, told = network.encoder.layers
+    said, made, _ = network.decoder.layers
     assert isinstance(seen, Described)
-    (into, first), (back, last) = _parts(told), _parts(network.decoder.layers[0])
+    assert isinstance(made, Shaped)
+    (into, first), (back, last) = _parts(told), _parts(said)
     for layer in (into, back):
         layer.weight.zero_()
         layer.bias.zero_()
     width, bands = len(into.bias), seen.channels * seen.bands
     loud, low = width // 3, width // 4
-    mean, axes = _principal(torch.cat([seen(lapped(item[None]))[0, -bands:].T for item in audio]), loud)
-    into.weight[-loud:, -bands:, 0], into.bias[-loud:] = axes.T, -(mean @ axes)
-    back.weight[-bands:, -loud:, 0], back.bias[-bands:] = axes, mean
+    weight = made.weight.repeat(seen.channels)
+    mean, axes = _principal(weight * torch.cat([seen(lapped(item[None]))[0, -bands:].T for item in audio]), loud)
+    into.weight[-loud:, -bands:, 0], into.bias[-loud:] = axes.T * weight, -(mean @ axes)
+    back.weight[-bands:, -loud:, 0], back.bias[-bands:] = axes / weight[:, None], mean / weight
     side = low // SIDE if seen.channels == 2 else 0
     for channel, place in enumerate([*range(low - side), *range(seen.hop, seen.hop + side)]):
         into.weight[channel, place] = back.weight[place, channel] = 1
