@@ -18,8 +18,8 @@ from models.lapped import Described, Lapped, Shaped, Unlapped
 from models.rvq import QuantiserConfig
 from models.steppable import Chain, Conv, Elu, Layer, Residual
 
-LOW, LOUD = 1.5, 0.3  # weights in the first book: of the lowest coefficients, of loudness
-LONG, CALM = 9, 4  # axes of loudness that weigh still less, and books of which the last weighs all alike
+LOW, LOUD = 1.7, 0.3  # weights in the first book: of the lowest coefficients, of loudness
+LONG, CALM = 7, 5.4  # axes of loudness that weigh still less, and books of which the last weighs all alike
 
 
 @dataclass(frozen=True)

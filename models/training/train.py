@@ -216,8 +216,9 @@ def _train_residual(given: Namespace) -> None:
     if given.export:
         train.export(state, given.export)
         return
-    draw = train.batches(Pack(given.packs), state.config, state.network.config.stride)
-    train.run(state, draw, given.state, given.minutes)
+    pack = Pack(given.packs)
+    draw, plain = train.batches(pack, state.config, state.network.config.stride), train.as_they_are(pack)
+    train.run(state, draw, given.state, given.minutes, plain=plain)
 
 
 def _join_processes() -> int:

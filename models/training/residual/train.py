@@ -25,7 +25,7 @@ from models.training.state import Curves
 
 Batches = Callable[[int], Tensor]  # step -> audio float32 [B, C, samples]
 MODELS = {"swift": swift}
-SETTLED = 60  # batches that books are fitted to in the end
+SETTLED = 30  # batches of 8 s that books are fitted to in the end
 LOUDEST_STEP = 3.0  # a gradient this many times longer than usual is cut to that
 
 
@@ -37,6 +37,11 @@ def batches(pack: Pack, config: ResidualConfig, hop: int) -> Batches:
         return batch(pack, np.random.default_rng([config.seed, step]), config.batch, samples)
 
     return draw
+
+
+def as_they_are(pack: Pack) -> Batches:
+    """Stretches of a second with nothing done to them: as music is played."""
+    return lambda step: pack.draw(np.random.default_rng([5, step]), 8, 48000)
 
 
 def one_step(state: ResidualState, audio: Tensor) -> Outcome:
@@ -70,16 +75,20 @@ def settle(state: ResidualState, draw: Batches) -> None:
 
 
 def run(
-    state: ResidualState, draw: Batches, folder: Path, minutes: float | None = None, show: bool = True
+    state: ResidualState, draw: Batches, folder: Path, minutes: float | None = None, show: bool = True,
+    plain: Batches | None = None,
 ) -> None:  # fmt: skip
-    """Train to the end of the steps or of the time; state.pt and curves.csv are in `folder` however it ends."""
+    """Train to the end of the steps or of the time; state.pt and curves.csv are in `folder` however it ends.
+
+    Books are settled on `plain` (None: on what is drawn).
+    """
     curves, console = Curves(folder / "curves.csv", COLUMNS), Console(stderr=True)
     begun = last = time.perf_counter()
     kept: list[Outcome] = []
     try:
         while state.step < state.config.steps and (minutes is None or last - begun < 60 * minutes):
             if 0 < state.config.settle == state.step:
-                settle(state, draw)
+                settle(state, plain or draw)
             kept.append(one_step(state, draw(state.step)))
             now = time.perf_counter()
             state.seconds += now - last
