@@ -40,7 +40,7 @@ class ResidualNetwork(nn.Module):
         self.config = config
         self.encoder, self.decoder = config.encoder(), config.decoder()
         self.quantiser = ResidualQuantiser(config.quantiser)
-        if isinstance(config, SwiftConfig):
+        if isinstance(config, SwiftConfig) and not config.quantiser.lookup:
             for stage, view in zip(self.quantiser.all, config.views(), strict=True):
                 stage.book.register_buffer("view", view, persistent=False)
 

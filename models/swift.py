@@ -62,7 +62,7 @@ class SwiftConfig:
         return Chain([said, made, Unlapped(self.stride, self.channels)])
 
     def views(self) -> Tensor:
-        """What each number of a latent weighs in looking it up, [books, width]: see models/training/residual/start.py.
+        """What numbers of a latent weigh in looking it up, of each book's groups [books * groups, width / groups].
 
         What differs little within a piece of music, how loud it is above all, weighs little in the first books and more
         from book to book. A first book of nothing else would have use for half its entries in any one piece.
@@ -72,7 +72,8 @@ class SwiftConfig:
         weight = torch.ones(width)
         weight[:low] = LOW
         weight[-loud:] = LOUD * ((loud - torch.arange(loud)) / LONG).clamp(max=1).sqrt()
-        return weight ** (1 - torch.arange(books)[:, None] / CALM).clamp(min=0)
+        weights = weight ** (1 - torch.arange(books)[:, None] / CALM).clamp(min=0)
+        return weights.unflatten(1, (self.quantiser.groups, -1)).flatten(0, 1)
 
     def _unit(self, dilation: int) -> Residual:
         layers: list[Layer] = [Elu(), Conv(self.width, self.width, self.kernel, 1, dilation), Elu()]
