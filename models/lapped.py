@@ -218,7 +218,7 @@ class Shaped(Banded):
         shape = self.shape(x)
         wanted, own = energy_of(self.loudness(x).detach()) + TINY, shape.square() @ self.mean + TINY
         raised = (wanted / own).maximum(1 - self.filled).clamp(max=RAISED)
-        left = (wanted - raised * own).clamp(min=0) * self.filled
+        left = (wanted - RAISED * own).clamp(min=0) * self.filled
         drawn = self.noise[torch.arange(at, at + x.shape[-2], device=x.device) % PERIOD]
         return (shape * (raised.sqrt() @ self.spread) + drawn * ((left + TINY).sqrt() @ self.spread)).flatten(-2)
 
