@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 Step = Callable[[Tensor], Tensor]
+ROOM = 4  # times what is held
 
 
 class Layer(nn.Module):
@@ -107,24 +108,35 @@ class Conv(Layer):
 
 
 class ConvStep:
-    """Carries the inputs that later outputs still need."""
+    """Carries the inputs that later outputs still need, in a buffer with room, so that few of them are ever moved."""
 
     def __init__(self, conv: Conv) -> None:
         outputs, inputs, kernel = conv.weight.shape
         self.conv = conv
         self.matrix = conv.weight.reshape(outputs, inputs * kernel)
-        self.carried = conv.weight.new_zeros(conv.left, inputs)
+        self.held = conv.weight.new_zeros(conv.left, inputs)
+        self.first, self.end = 0, conv.left  # what is carried lies between
 
     def __call__(self, x: Tensor) -> Tensor:
         conv = self.conv
         if conv.reach == 1:
             return F.linear(x, self.matrix, conv.bias)
-        x = torch.cat([self.carried, x])
-        count = max(0, (len(x) - conv.reach) // conv.stride + 1)
-        self.carried = x[count * conv.stride :]
+        self._hold(x)
+        count = max(0, (self.end - self.first - conv.reach) // conv.stride + 1)
         _, inputs, kernel = conv.weight.shape
-        seen = x.as_strided((count, inputs, kernel), (conv.stride * inputs, 1, conv.dilation * inputs))
+        sizes, strides = (count, inputs, kernel), (conv.stride * inputs, 1, conv.dilation * inputs)
+        seen = self.held.as_strided(sizes, strides, self.first * inputs)
+        self.first += count * conv.stride
         return F.linear(seen.reshape(count, inputs * kernel), self.matrix, conv.bias)
+
+    def _hold(self, x: Tensor) -> None:
+        if self.end + len(x) > len(self.held):
+            carried = self.held[self.first : self.end]
+            self.held = x.new_empty(ROOM * (len(carried) + len(x)), x.shape[1])
+            self.held[: len(carried)] = carried
+            self.first, self.end = 0, len(carried)
+        self.held[self.end : self.end + len(x)] = x
+        self.end += len(x)
 
 
 class UpConv(Layer):
