@@ -94,7 +94,10 @@ def window(client: FakeClient, tmp_path: Path) -> Iterator[Window]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """A soak in a slow file runs when soaks are asked for, and not with `-m slow`."""
+    """A soak in a slow file runs when soaks are asked for, and not with `-m slow`. What a rig hears is asked twice."""
+    for item in items:
+        if item.get_closest_marker("rig"):
+            item.add_marker(pytest.mark.flaky(reruns=1))
     if config.option.markexpr and "soak" not in config.option.markexpr:
         soaks = [item for item in items if item.get_closest_marker("soak")]
         config.hook.pytest_deselected(items=soaks)

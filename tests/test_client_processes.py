@@ -19,7 +19,7 @@ from realtime.client import GONE, PLAYING, Client, Event
 from tests.jackrig import Server, need_jack
 from tests.lockstep import noise
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.rig]
 PATIENCE_S = 60.0
 
 

@@ -88,6 +88,7 @@ def test_a_worker_that_follows_another_slides_as_that_one_chose() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.rig
 def test_planned_latency_is_measured_by_the_clock_too(weights: str, clip: str, tmp_path: Path) -> None:
     report = live(weights, clip, tmp_path, "--monitor", "dry", "--latency", "100000", driver="clock")
     assert lag(read(tmp_path / "monitor.wav"), read(tmp_path / "input.wav")) == report["latency_samples"] == 100_000

@@ -118,3 +118,15 @@ def test_soaks_in_slow_files_wait_until_somebody_speaks_of_them(asked: str, left
     config: Any = SimpleNamespace(option=SimpleNamespace(markexpr=asked), hook=hook)
     pytest_collection_modifyitems(config, items)
     assert len(items) == left
+
+
+def test_a_rig_is_asked_twice_and_no_other_test() -> None:
+    added: list[Any] = []
+    items: list[Any] = [
+        SimpleNamespace(
+            get_closest_marker=marks.split().count, add_marker=lambda mark, marks=marks: added.append((marks, mark))
+        )
+        for marks in ("slow rig", "slow", "")
+    ]
+    pytest_collection_modifyitems(SimpleNamespace(option=SimpleNamespace(markexpr="")), items)  # type: ignore[arg-type]
+    assert added == [("slow rig", pytest.mark.flaky(reruns=1))]

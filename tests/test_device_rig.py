@@ -27,7 +27,7 @@ from tests.instrument import Instrument, wait
 from tests.jackrig import RATE, Cable, Meter, Server, Slot, need_jack
 from tests.test_rack_hosts import DPL, lv2
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.rig, pytest.mark.timeout(180)]
 
 
 @pytest.fixture(autouse=True)

@@ -161,6 +161,7 @@ def test_more_latency_is_reserved(started: list[Engine]) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.rig
 @pytest.mark.parametrize("blow", [signal.SIGSTOP, signal.SIGKILL], ids=["stalled", "killed"])
 def test_a_worker_process_struck_in_mid_stream_costs_one_hole_and_shifts_nothing(
     started: list[Engine], tmp_path: Path, blow: signal.Signals
@@ -217,6 +218,7 @@ def test_an_input_that_ends_is_flushed_to_its_last_sample(started: list[Engine],
 
 
 @pytest.mark.slow
+@pytest.mark.rig
 def test_a_codec_is_swapped_while_playing_without_a_miss_or_a_shift(started: list[Engine], tmp_path: Path) -> None:
     engine = start(started, Settings(RATE, 256, ("pcm:hop=960", None), ("pcm", None), latency=4000))
     x, recorder = noise(20 * RATE), Recorder(engine.timeline, tmp_path)

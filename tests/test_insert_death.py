@@ -16,7 +16,7 @@ import pytest
 from tests.insert_process import ROOT, Live, environment
 from tests.insert_rig import Inserts, Lv2Host, insert_files, private_inserts
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.rig, pytest.mark.timeout(180)]
 RATE, BLOCK, HERTZ = 48_000, 256, 220.0
 SECONDS = 150
 BACK_S = 20.0

@@ -15,7 +15,7 @@ from tests.insert_process import Live, environment, need, verdigris
 from tests.insert_rig import noise, wait_until
 from tests.jackrig import RATE, Meter, Server, need_jack
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.rig, pytest.mark.timeout(180)]
 URI = "urn:verdigris:insert"
 PERIOD = 256
 BLOCK, SAMPLES = 256, 240_000_000

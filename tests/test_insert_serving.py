@@ -15,7 +15,7 @@ from realtime.timeline import Field, Timeline
 from tests.insert_process import Live, environment
 from tests.insert_rig import Inserts, insert_files, noise, private_inserts, reserve, wait_until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.rig, pytest.mark.timeout(180)]
 FLIP = ("--a", "pcm:gain=-1", "--b", "off")
 
 

@@ -24,6 +24,7 @@ from realtime.session import Session
 
 
 @pytest.mark.slow
+@pytest.mark.rig
 @pytest.mark.parametrize(("rate", "block"), [(48_000, 256), (44_100, 441), (96_000, "random"), (48_000, 32)])
 def test_planned_latency_is_the_measured_one_to_the_sample(rate: int, block: int | str) -> None:
     planned, measured = planned_and_measured(rate, block, 2.0, "pcm:hop=960,rate=48000")
@@ -31,6 +32,7 @@ def test_planned_latency_is_the_measured_one_to_the_sample(rate: int, block: int
 
 
 @pytest.mark.slow
+@pytest.mark.rig
 def test_a_session_leaves_recordings_and_a_report(tmp_path: Path) -> None:
     arguments = ["live", "--seconds", "3", "--record", str(tmp_path), "--report", str(tmp_path / "report.json")]
     assert main([*arguments, "--a", "opus:6", "--b", "opus:24", "--monitor", "b"]) == 0
@@ -113,6 +115,7 @@ def test_what_is_heard_outlives_a_restart_but_for_a_slot_that_is_turned_off(hear
 
 
 @pytest.mark.slow
+@pytest.mark.rig
 def test_a_session_is_played_by_osc_and_reports_a_port_that_is_taken(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
         taken.bind(("127.0.0.1", 0))

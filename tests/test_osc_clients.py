@@ -18,7 +18,7 @@ from realtime.engine import Engine, Settings
 from realtime.osc.server import OscServer
 from realtime.tail import Tail
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.rig]
 RATE, BLOCK = 48_000, 256
 
 

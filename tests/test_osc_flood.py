@@ -16,7 +16,7 @@ from realtime.osc.packet import PacketError, Unslip, decode, encode, encode_bund
 from realtime.osc.server import OscServer
 from tests.osc_rig import Client, wait_until_synced
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.rig]
 RATE = 48_000
 
 

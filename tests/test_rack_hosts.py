@@ -24,7 +24,7 @@ from tests.desk import Desk
 from tests.lockstep import noise
 from tests.test_engine import offline, play, started  # noqa: F401 - a fixture
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.rig]
 
 RATE = 48_000
 DPL = "lv2:http://gareus.org/oss/lv2/dpl#stereo"  # a limiter, 64 samples late

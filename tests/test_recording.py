@@ -94,6 +94,7 @@ def test_an_rf64_that_was_cut_short_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.rig
 def test_a_killed_session_leaves_recordings_up_to_the_last_second(tmp_path: Path) -> None:
     arguments = ["live", "--driver", "clock", "--a", "pcm", "--b", "pcm", "--record", str(tmp_path)]
     program = subprocess.Popen(

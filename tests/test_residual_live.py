@@ -167,6 +167,7 @@ def missed(report: dict) -> int:
 
 
 @pytest.mark.slow
+@pytest.mark.rig
 def test_switching_books_twenty_times_a_second_misses_nothing(weights: str, tmp_path: Path) -> None:
     soundfile.write(tmp_path / "clip.wav", 0.3 * noise(5 * RATE), RATE, subtype="FLOAT")
     report = switching_in_time(weights, str(tmp_path / "clip.wav"), tmp_path)

@@ -70,6 +70,7 @@ def test_the_start_says_what_it_plans_with_and_why(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.slow
+@pytest.mark.rig
 def test_a_session_leaves_what_its_frames_took() -> None:
     arguments = ["live", "--driver", "clock", "--a", "pcm", "--b", "off", "--seconds", "3", "--osc", "off"]
     subprocess.run([sys.executable, "-m", "realtime.cli", *arguments], cwd=ROOT, check=True, capture_output=True)

@@ -126,6 +126,7 @@ def test_switching_books_twenty_times_a_second_does_not_click() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.rig
 def test_switching_books_live_misses_nothing(tmp_path: Path) -> None:
     report = switching_in_time("swift", str(CLIP), tmp_path)
     assert missed(report) == 0
@@ -134,6 +135,7 @@ def test_switching_books_live_misses_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.rig
 def test_it_takes_a_quarter_of_real_time_at_most() -> None:
     """On one core, the median frame, in this thread's own time: the machine may be busy with other things.
 
@@ -194,6 +196,7 @@ def test_ten_thousand_frames_are_coded_and_come_back_bit_by_bit(kind: str) -> No
 
 
 @pytest.mark.slow
+@pytest.mark.rig
 @pytest.mark.parametrize("block", [128, 441])
 def test_what_is_planned_is_measured(block: int, tmp_path: Path) -> None:
     """The lag of what was played behind the clip, by the clock."""

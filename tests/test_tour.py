@@ -80,6 +80,7 @@ def test_an_input_that_cannot_be_played_ends_the_tour_before_its_first_stop() ->
 
 
 @pytest.mark.slow
+@pytest.mark.rig
 @pytest.mark.timeout(300)
 def test_a_tour_with_an_engine_measures_what_each_codec_sends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))

@@ -23,7 +23,7 @@ from tests.instrument import Instrument, wait
 from tests.jackrig import RATE, Meter, Server, need_jack
 from tests.osc_rig import Client
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.rig, pytest.mark.timeout(120)]
 PPM = 500.0
 FREQUENCY = 1000.0
 WINDOW = RATE // 2

@@ -16,7 +16,7 @@ import soundfile
 from realtime.client import GONE
 from tests.window_rig import Screen, Watcher, screen_at
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.rig, pytest.mark.timeout(300)]
 RATE = 48_000
 
 
