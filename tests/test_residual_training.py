@@ -223,7 +223,7 @@ def test_what_is_exported_can_be_played(tmp_path: Path) -> None:
     one_step(state, tones(0))
     export(state, tmp_path / "x.safetensors")
     codec = load(str(tmp_path / "x.safetensors"))
-    assert (codec.spec.name, codec.spec.hop, codec.spec.books) == ("swift", 320, 4)
+    assert (codec.spec.name, codec.spec.hop, codec.spec.books) == ("x", 320, 4)
     frame = codec.open_encoder().encode(tones(0)[0, :, :320].numpy())
     assert codec.open_decoder("discrete").decode(frame, Controls()).shape == (2, 320)
 

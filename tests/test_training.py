@@ -4,23 +4,28 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
 import torch
 
+from models.checkpoint import read
 from models.codec import CodecError
+from models.codicodec import digest
 from models.config import CoDiCodecConfig
 from models.load import load
 from models.network import CoDiCodecNetwork
+from models.recorded import name_of
 from models.spectral import Spectral
 from models.training.augment import batch, shelve
 from models.training.config import TrainConfig, nano
 from models.training.data import Pack, build, decode
 from models.training.objectives import OBJECTIVES, encode_pair, samples_needed
+from models.training.residual.state import ResidualState
 from models.training.start import initialise
-from models.training.state import TrainState
+from models.training.state import Curves, TrainState
 from models.training.train import Batches, DivergedError, batches, export, main, one_step, run
 
 torch.set_num_threads(1)
@@ -219,12 +224,27 @@ def test_options_are_checked() -> None:
             TrainConfig().with_options([option])
 
 
-@pytest.mark.parametrize("held", [b"hello", None], ids=["damaged", "missing"])
-def test_what_is_no_saved_state_is_told(tmp_path: Path, held: bytes | None) -> None:
-    if held:
+@pytest.mark.parametrize("kind", [TrainState, ResidualState])
+@pytest.mark.parametrize("held", [b"hello garbage", b"e", b"", None], ids=["text", "a byte", "empty", "missing"])
+def test_what_is_no_saved_state_is_told(tmp_path: Path, held: bytes | None, kind: Any) -> None:
+    if held is not None:
         (tmp_path / "state.pt").write_bytes(held)
-    with pytest.raises(CodecError, match=r"no saved state|no training was saved"):
-        TrainState.load(tmp_path / "state.pt")
+    expected = r"no saved state .*damaged.* Pass another directory" if held is not None else "no training was saved"
+    with pytest.raises(CodecError, match=expected):
+        kind.load(tmp_path / "state.pt")
+
+
+def test_a_checkpoint_goes_by_the_name_of_its_file(tmp_path: Path) -> None:
+    """By which tapes know it: a network of somebody's own is not taken for the bundled one of the same sizes."""
+    export(state_of(nano()), tmp_path / "mine.safetensors")
+    mine, bundled = read(tmp_path / "mine.safetensors").config, nano()
+    assert (mine.name, name_of(digest(mine)), name_of(digest(bundled))) == ("mine", None, "nano")
+
+
+def test_curves_that_are_gone_on_with_keep_their_columns(tmp_path: Path) -> None:
+    Curves(tmp_path / "curves.csv", ["step", "loss"]).add({"step": 1, "loss": 3.0})
+    Curves(tmp_path / "curves.csv", ["step", "mel", "loss"]).add({"step": 2, "mel": 0.5, "loss": 2.0})
+    assert (tmp_path / "curves.csv").read_text().splitlines() == ["step,loss", "1,3.0", "2,2.0"]
 
 
 def test_a_place_that_cannot_be_written_is_told_before_training(tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ class TrainState:
             state.optimiser.load_state_dict(held["optimiser"])
         except (CodecError, RuntimeError, KeyError, TypeError) as error:
             raise CodecError(
-                f'"{path}" is no saved state of training ({str(error).rstrip(".")}). Pass another directory.'
+                f'"{path}" is no saved state of such a network ({str(error).rstrip(".")}). Pass another directory.'
             ) from error
         for name, value in held["counts"].items():
             setattr(state, name, value)
@@ -115,11 +115,12 @@ class Curves:
         self.path, self.columns = path, columns or COLUMNS
 
     def add(self, row: dict[str, float | str]) -> None:
-        new = not self.path.exists()
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a", newline="") as file:
-            writer = csv.DictWriter(file, self.columns, extrasaction="ignore", restval="")
-            if new:
+        with self.path.open("a+", newline="") as file:
+            file.seek(0)
+            begun = next(csv.reader(file), [])
+            writer = csv.DictWriter(file, begun or self.columns, extrasaction="ignore", restval="")
+            if not begun:
                 writer.writeheader()
             writer.writerow(row)
 

@@ -136,7 +136,8 @@ def run(state: TrainState, draw: Batches, folder: Path, minutes: float | None = 
 
 
 def export(state: TrainState, path: Path) -> None:
-    """The averaged weights, in float16, as a checkpoint that `models.load` reads."""
+    """The averaged weights, in float16, as a checkpoint that `models.load` reads and tapes know by the file's name."""
+    state.average.config = replace(state.average.config, name=path.stem)
     save(state.average, path, torch.float16)
 
 

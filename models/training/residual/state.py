@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from models.codec import CodecError
+from models.pickled import unpickled
 from models.residual import ResidualNetwork, from_json, to_json
 from models.rvq import Learning
 from models.training.residual.config import ResidualConfig
@@ -70,8 +71,10 @@ class ResidualState:
     @classmethod
     def load(cls, path: Path) -> ResidualState:
         """Everything as it was when saved; CodecError if the file is not a state."""
+        if not path.is_file():
+            raise CodecError(f'"{path}" is not there: no training was saved. Pass --state and the directory of one.')
         try:
-            held: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+            held: dict[str, Any] = unpickled(path)
             state = cls(ResidualNetwork(from_json(held["sizes"])), ResidualConfig(**held["config"]))
             state.network.load_state_dict(held["network"])
             for name, buffer in state._books().items():
@@ -82,8 +85,10 @@ class ResidualState:
             if "judge" in held and state.judge is not None and state.judge_optimiser is not None:
                 state.judge.load_state_dict(held["judge"][0])
                 state.judge_optimiser.load_state_dict(held["judge"][1])
-        except (OSError, RuntimeError, KeyError, TypeError, EOFError) as error:
-            raise CodecError(f'"{path}" is no saved state of training: {error}') from error
+        except (CodecError, RuntimeError, KeyError, TypeError) as error:
+            raise CodecError(
+                f'"{path}" is no saved state of such a network ({str(error).rstrip(".")}). Pass another directory.'
+            ) from error
         for name, value in held["counts"].items():
             setattr(state, name, value)
         state.set(state.config)

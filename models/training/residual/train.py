@@ -144,7 +144,8 @@ def open_state(
 
 
 def export(state: ResidualState, path: Path) -> None:
-    """The weights, in float16, as a checkpoint that `models.load` reads."""
+    """The weights, in float16, as a checkpoint that `models.load` reads and tapes know by the file's name."""
+    state.network.rename(path.stem)
     save(state.network, path, torch.float16)
 
 
