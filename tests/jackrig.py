@@ -165,23 +165,32 @@ class Meter:
     def connect(self, timeout: float = 60.0, *, inputs: bool = True) -> None:
         """Take the program's ports from the card to the meter, once they are there; `inputs` if it has some."""
         deadline = time.monotonic() + timeout
-        while True:
-            ports = [p for p in self.client.get_ports() if not p.name.startswith(("system:", f"{self.client.name}:"))]
-            heard = [p for p in ports if p.is_output and p.is_audio]
-            fed = [p for p in ports if p.is_input and p.is_audio]
-            if len(heard) >= 2 and len(fed) >= 2 * inputs:
-                break
-            assert time.monotonic() < deadline, f"no program under test among {ports}"
+        while not self._connected(inputs):
+            assert time.monotonic() < deadline, f"no program under test among {self.client.get_ports()}"
             time.sleep(0.02)
-        for port in [*heard, *fed]:
-            for other in self.client.get_all_connections(port):
-                pair = (port, other) if port.is_output else (other, port)
-                self.client.disconnect(*pair)
-        for c in range(2):
-            if inputs:
-                self.client.connect(self.client.outports[c], fed[c])
-            self.client.connect(heard[c], self.client.inports[c])
         time.sleep(0.1)
+
+    def _connected(self, inputs: bool) -> bool:
+        """Whether it could be done: ports are there before their client is active, and JACK refuses them until then."""
+        import jack
+
+        ports = [p for p in self.client.get_ports() if not p.name.startswith(("system:", f"{self.client.name}:"))]
+        heard = [p for p in ports if p.is_output and p.is_audio]
+        fed = [p for p in ports if p.is_input and p.is_audio]
+        if len(heard) < 2 or len(fed) < 2 * inputs:
+            return False
+        try:
+            for port in [*heard, *fed]:
+                for other in self.client.get_all_connections(port):
+                    pair = (port, other) if port.is_output else (other, port)
+                    self.client.disconnect(*pair)
+            for c in range(2):
+                if inputs:
+                    self.client.connect(self.client.outports[c], fed[c])
+                self.client.connect(heard[c], self.client.inports[c])
+        except jack.JackError:
+            return False
+        return True
 
     def pass_through(self, play: np.ndarray) -> tuple[np.ndarray, int]:
         """Play [T, 2], record as much; what came back, and the xruns and jumps meanwhile."""
