@@ -139,8 +139,7 @@ class Stem(nn.Conv2d):
         super().__init__(planes, config.channels[0], kernel, stride=config.patch, padding=padding)
 
 
-def _head(config: CoDiCodecConfig) -> nn.Module:
-    planes = SPECTRAL_CHANNELS + (2 if config.bands else 0)
+def _head(config: CoDiCodecConfig, planes: int) -> nn.Module:
     if config.patch == (1, 1):
         return nn.Conv2d(config.channels[0], planes, 3, padding=1)
     return nn.ConvTranspose2d(config.channels[0], planes, config.patch, stride=config.patch)
@@ -189,9 +188,9 @@ class FoldingStack(nn.Module):
 
 
 class UnfoldingStack(nn.Module):
-    """Tokens to feature maps, and with a head to a spectrum."""
+    """Tokens to feature maps, and with a head to so many planes of a spectrum."""
 
-    def __init__(self, config: CoDiCodecConfig, noise_width: int | None, head: bool) -> None:
+    def __init__(self, config: CoDiCodecConfig, noise_width: int | None, planes: int) -> None:
         super().__init__()
         self.grid = config.grid
         self.layers = nn.ModuleList()
@@ -201,9 +200,9 @@ class UnfoldingStack(nn.Module):
             self.layers.extend(Block(channels, noise_width) for _ in range(blocks))
             if level:
                 self.layers.append(Unfold(channels, config.channels[level - 1], config.strides[level - 1]))
-        if head:
+        if planes:
             self.norm_out = Gain(config.channels[0], noise_width)
-            self.head = _head(config)
+            self.head = _head(config, planes)
 
     def scales(self, condition: Tensor | None) -> list[Tensor]:
         """The gains of every block's norm, then of the head's."""
@@ -215,12 +214,13 @@ class UnfoldingStack(nn.Module):
         return _run(self.layers, self._place(tokens), iter(scales), None)[1][::-1]
 
     def forward(self, tokens: Tensor, gain: Tensor, scales: Sequence[Tensor], taps: Sequence[Tensor]) -> Tensor:
-        """Tokens [B, N, width] to [B, 4, bins, columns]; `taps`, deepest first; `gain` precedes the head.
-
-        With a prior two planes more: by how much its scales change (`models.prior`).
-        """
+        """Tokens [B, N, width] to [B, planes, bins, columns]; `taps`, deepest first; `gain` precedes the head."""
         x, _ = _run(self.layers, self._place(tokens), iter(scales), iter(taps))
         return self.head(group_norm(x, scales[-1]) * gain[:, None, :, None])
+
+    def read(self, finest: Tensor, scale: Tensor) -> Tensor:
+        """The finest map as the head reads it, [B, planes, bins, columns]."""
+        return self.head(group_norm(finest, scale))
 
     def _place(self, tokens: Tensor) -> Tensor:
         return tokens.unflatten(1, self.grid).permute(0, 3, 1, 2)  # [B, width, rows, columns], channels-last

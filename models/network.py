@@ -8,7 +8,7 @@ and kept (`keep_left`). It knows nothing of streams, samples or files.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -19,7 +19,7 @@ from models.config import SPECTRAL_CHANNELS, CoDiCodecConfig
 from models.consistency import NoiseEmbedding, precondition
 from models.convstack import Block, Fold, FoldingStack, Gain, Unfold, UnfoldingStack
 from models.fsq import FSQ
-from models.prior import Prior, estimate, turned
+from models.prior import Prior, turned, whiten
 from models.transformer import Attention, GatedMLP, KeysValues, Transformer, layer_norm
 
 LEFT, RIGHT = 0, 1
@@ -114,7 +114,7 @@ class CoDiCodecNetwork(nn.Module):
         self.row_masks = nn.Parameter(torch.zeros(config.grid[0], width))
         self.expander_from_codes = _projection(config, dims, width)
         self.expander_registers = nn.Parameter(torch.zeros(config.registers, width))
-        self.expander_stack = UnfoldingStack(config, None, head=False)
+        self.expander_stack = UnfoldingStack(config, None, 2 if config.bands else 0)
 
         self.noise = NoiseEmbedding(config)
         self.denoiser_in = FoldingStack(config, noise)
@@ -122,7 +122,7 @@ class CoDiCodecNetwork(nn.Module):
         self.denoiser_from_codes = _projection(config, dims, width)
         self.denoiser_registers = nn.Parameter(torch.zeros(config.registers, width))
         self.denoiser_norm_out = Gain(width, noise)
-        self.denoiser_out = UnfoldingStack(config, noise, head=True)
+        self.denoiser_out = UnfoldingStack(config, noise, SPECTRAL_CHANNELS)
         self.prior = Prior(config) if config.bands else None
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -175,8 +175,12 @@ class CoDiCodecNetwork(nn.Module):
 
     def unfold(self, tokens: Tensor, codes: Tensor) -> Features:
         """The expander's tokens to all that the denoiser needs of a frame."""
-        taps = self.expander_stack.maps(tokens, self.expander_stack.scales(None))
-        prior = None if self.prior is None else self.prior.decode(codes)
+        scales = self.expander_stack.scales(None)
+        taps = self.expander_stack.maps(tokens, scales)
+        prior = None
+        if self.prior is not None:
+            finer = self.expander_stack.read(taps[0], scales[-1]).float()
+            prior = self.prior.refine(self.prior.decode(codes), finer)
         return Features(taps, self.denoiser_from_codes(codes.to(self.dtype)), prior)
 
     def features(self, codes: Tensor) -> Features:
@@ -198,7 +202,7 @@ class CoDiCodecNetwork(nn.Module):
 
     def keep_left(self, noised: Tensor, condition: Condition, features: Features) -> list[KeysValues]:
         """The part of a left half that its right half attends to: keys and values of every layer."""
-        rows, _ = self._fold(noised, condition, features)
+        rows, _ = self._fold(self._scaled(noised, condition, features)[0], condition, features)
         return self.denoiser(rows, condition.transformer, LEFT)[1]
 
     def denoise_left(self, noised: Tensor, condition: Condition, features: Features) -> tuple[Tensor, list[KeysValues]]:
@@ -211,24 +215,29 @@ class CoDiCodecNetwork(nn.Module):
         """A right half [B, 4, bins, columns], given its left half's keys and values, to its clean estimate."""
         return self._denoise(noised, condition, features, RIGHT, past)[0]
 
+    def _scaled(
+        self, noised: Tensor, condition: Condition, features: Features
+    ) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+        """(What the network reads of noised spectra, what becomes of its answer)."""
+        if features.prior is None:
+            c_skip, c_out, c_in, _ = condition.mix.unbind(1)
+            return c_in * noised, lambda change: c_skip * noised + c_out * change
+        white = whiten(noised, condition.mix[:, 3], self.config.sigma_min, features.prior)
+        return white.w, white.answer
+
     def _fold(self, noised: Tensor, condition: Condition, features: Features) -> tuple[Tensor, list[Tensor]]:
-        scaled = (condition.mix[:, 2] * noised).to(self.dtype)
-        tokens, maps = self.denoiser_in(scaled, condition.gain_in, condition.folding, features.taps)
+        tokens, maps = self.denoiser_in(noised.to(self.dtype), condition.gain_in, condition.folding, features.taps)
         return torch.cat([tokens, features.latents, *_rows(tokens.shape[0], self.denoiser_registers)], dim=1), maps
 
     def _denoise(
         self, noised: Tensor, condition: Condition, features: Features, half: int, past: Sequence[KeysValues] | None
     ) -> tuple[Tensor, list[KeysValues]]:
-        rows, maps = self._fold(noised, condition, features)
+        scaled, answer = self._scaled(noised, condition, features)
+        rows, maps = self._fold(scaled, condition, features)
         audio = slice(0, self.config.audio_tokens)
         tokens, kept = self.denoiser(rows, condition.transformer, half, past, audio)
         tokens = layer_norm(tokens, condition.norm_out)
-        change = self.denoiser_out(tokens, condition.gain_out, condition.unfolding, maps).float()
-        if features.prior is None:
-            return condition.mix[:, 0] * noised + condition.mix[:, 1] * change, kept
-        change, wider = change.split([SPECTRAL_CHANNELS, 2], dim=1)
-        known = estimate(noised, condition.mix[:, 3], self.config.sigma_min, features.prior, wider)
-        return known + condition.mix[:, 1] * change, kept
+        return answer(self.denoiser_out(tokens, condition.gain_out, condition.unfolding, maps).float()), kept
 
     @torch.no_grad()
     def randomise(self, seed: int) -> CoDiCodecNetwork:

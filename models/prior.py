@@ -7,15 +7,18 @@ Below `low_bins` the spectrum is kept as it is, above only how loud it is: pitch
 their best few coefficients are known without training, as principal components (`fit`). For Gaussian data the function
 that consistency training looks for is known too (the probability-flow ODE of Song et al., arXiv 2011.13456, solved):
 
-    x0 = mean + (x - mean) sqrt((scale² + sigma_min²) / (scale² + sigma²))
+    x0 = mean + scale w,    w = (x - mean) / sqrt(scale² + sigma² - sigma_min²)
 
-It is the identity at sigma_min and noise of the right loudness at sigma_max. The network's answer is added to it, and
-changes its scale. All of it is in middle and side. Ours; the paper has nothing like it.
+It is the identity at sigma_min and noise of the right loudness at sigma_max; put back at any level and answered again
+it is of that loudness still. w is of variance 1 at every level in every bin: it is what the network reads, and what the
+network answers is in units of `scale` (the preconditioning of arXiv 2206.00364, each bin by its own deviation). All of
+it is in middle and side. Ours; the paper has nothing like it.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
@@ -39,16 +42,30 @@ def turned(planes: Tensor) -> Tensor:
     return torch.cat([first + second, first - second], dim=1) * 0.5**0.5
 
 
-def estimate(noised: Tensor, sigma: Tensor, sigma_min: float, prior: Tensor, wider: Tensor) -> Tensor:
-    """The Gaussian's own consistency function of noised spectra [B, 4, bins, columns] at levels sigma [B, 1, 1, 1].
+@dataclass(frozen=True)
+class Whitened:
+    """Noised spectra as their Gaussians see them: middle, then side, each [B, 4, bins, columns]."""
 
-    `prior` is [B, 6, bins, columns]: the mean (real and imaginary part of middle, of side), then logarithms of both
-    scales, to which `wider` [B, 2, bins, columns] is added.
+    w: Tensor  # what is not the mean, of variance 1
+    noise: Tensor  # the part of w that is noise, 0 at sigma_min
+    mean: Tensor
+    scale: Tensor
+
+    def answer(self, change: Tensor) -> Tensor:
+        """The Gaussian's own consistency function, changed by [B, 4, bins, columns] in units of its scale."""
+        return turned(self.mean + self.scale * (self.w + self.noise * change))
+
+
+def whiten(noised: Tensor, sigma: Tensor, sigma_min: float, prior: Tensor) -> Whitened:
+    """Spectra [B, 4, bins, columns] at levels sigma [B, 1, 1, 1] by Gaussians [B, 6, bins, columns].
+
+    Of a Gaussian the mean comes first (real and imaginary part of middle, of side), then logarithms of both scales.
     """
     mean = prior[:, :SPECTRAL_CHANNELS]
-    scale = (prior[:, SPECTRAL_CHANNELS:] + wider).clamp(max=WIDEST).exp().square().repeat_interleave(2, dim=1)
-    shrunk = torch.sqrt((scale + sigma_min**2) / (scale + sigma.square()))
-    return turned(mean + (turned(noised) - mean) * shrunk)
+    scale = prior[:, SPECTRAL_CHANNELS:].clamp(max=WIDEST).exp().repeat_interleave(2, dim=1)
+    added = (sigma.square() - sigma_min**2).clamp(min=0)
+    total = torch.rsqrt(scale.square() + added)
+    return Whitened((turned(noised) - mean) * total, added.sqrt() * total, mean, scale)
 
 
 class Prior(nn.Module):
@@ -87,6 +104,11 @@ class Prior(nn.Module):
         scale = math.log(config.compress_scale) + config.compress_power / 2 * relative.transpose(2, 3)
         scale[:, :, : config.low_bins] = NARROW
         return torch.cat([F.pad(mean, (0, 0, 0, config.bins - config.low_bins)), scale], dim=1)
+
+    def refine(self, prior: Tensor, finer: Tensor) -> Tensor:
+        """Gaussians [B, 6, bins, columns] with [B, 2, bins, columns] added to the logarithms above the low band."""
+        finer = F.pad(finer[:, :, self.config.low_bins :], (0, 0, self.config.low_bins, 0))
+        return torch.cat([prior[:, :SPECTRAL_CHANNELS], prior[:, SPECTRAL_CHANNELS:] + finer], dim=1)
 
     def describe(self, spectrum: Tensor) -> Tensor:
         """[B, 4, bins, columns] to values [B, V]: of middle, then of side, the low band and logarithms of energies."""

@@ -12,7 +12,7 @@ import torch
 from models.codec import Audio, Codec, Controls
 from models.load import available, load
 from models.training.data import decode
-from models.training.metrics import joint_roughness, level_difference, mel_distance, use_of_tokens
+from models.training.metrics import joint_roughness, level_difference, mel_distance, stft_distance, use_of_tokens
 from tests.contract import check_codec
 
 torch.set_num_threads(1)
@@ -107,6 +107,12 @@ def test_at_5_kbits_clips_are_nearer_on_average_than_through_opus_at_12() -> Non
         for codec in (nano(), load("opus:12"))
     ]
     assert distances[0] < distances[1]
+
+
+def test_more_steps_do_no_harm() -> None:
+    given = clip("guitar_sectoid_MIT.ogg", 3)
+    one, four = (stft_distance(given, through(given, "discrete", steps)[0]) for steps in (1, 4))
+    assert four < 1.03 * one
 
 
 @pytest.mark.parametrize("steps", [1, 2, 4])

@@ -13,8 +13,9 @@ from torch import Tensor
 
 from models.codec import CodecError
 from models.config import CoDiCodecConfig
+from models.consistency import renoise
 from models.network import CoDiCodecNetwork
-from models.prior import NARROW, Prior, band_edges, estimate, turned
+from models.prior import NARROW, Prior, Whitened, band_edges, turned, whiten
 from models.spectral import Spectral
 from models.training.config import nano
 from models.training.start import LOW_SHARE, fit_prior, initialise
@@ -48,6 +49,11 @@ def noises(frames: int = 60, seed: int = 0) -> Tensor:
     return torch.cat(Spectral(SIZES).analyse(wave * swell).split(SIZES.columns, -1))
 
 
+def alone(noised: Tensor, sigma: Tensor, prior: Tensor) -> Tensor:
+    """The answer of Gaussians that nothing changes."""
+    return whiten(noised, sigma, 0.002, prior).answer(torch.zeros(1))
+
+
 @torch.no_grad()
 def fitted(spectra: Tensor) -> Prior:
     network = initialise(CoDiCodecNetwork(SIZES), 0)
@@ -71,7 +77,7 @@ def test_noise_of_the_scales_told_is_as_loud_in_every_band_as_what_was_encoded()
     prior = fitted(spectra)
     told = prior.decode(torch.tanh(prior.encode(spectra)))
     level = torch.tensor(80.0)
-    made = estimate(level * drawn(*spectra.shape), level, 0.002, told, torch.zeros(1))
+    made = alone(level * drawn(*spectra.shape), level, told)
     ours, theirs = (prior.describe(x).unflatten(1, (2, -1, 4))[:, :, 2 * SIZES.low_bins :] for x in (made, spectra))
     assert (ours - theirs).mean().abs() < 0.1  # a logarithm of energy: 0.4 dB
     assert (ours - theirs)[:, :, 8:].std() < 1.0
@@ -89,18 +95,39 @@ def test_the_digits_are_shared_between_low_band_and_loudness() -> None:
 def test_steps_of_the_gaussian_compose(level: float, seed: int) -> None:
     """From a noise level straight to a clean spectrum, or by way of a lower level along the same path."""
     told = torch.cat([drawn(1, 4, 8, 2, seed=seed), drawn(1, 2, 8, 2, seed=seed + 1)], dim=1)
-    x, least = 3 * drawn(1, 4, 8, 2, seed=seed + 2), 0.002
-    high, low, none = torch.tensor(80.0), torch.tensor(level), torch.zeros(1)
-    scale = told[:, 4:].exp().square().repeat_interleave(2, dim=1)
+    x = 3 * drawn(1, 4, 8, 2, seed=seed + 2)
+    high, low = torch.tensor(80.0), torch.tensor(level)
+    told[:, 4:] = told[:, 4:].clamp(min=-3)
+    scale = told[:, 4:].exp().square().repeat_interleave(2, dim=1) - 0.002**2  # of what has no noise in it yet
     between = turned(told[:, :4] + (turned(x) - told[:, :4]) * torch.sqrt((scale + low**2) / (scale + high**2)))
-    torch.testing.assert_close(
-        estimate(between, low, least, told, none), estimate(x, high, least, told, none), atol=1e-4, rtol=1e-4
-    )
+    torch.testing.assert_close(alone(between, low, told), alone(x, high, told), atol=1e-4, rtol=1e-4)
+
+
+@given(level=st.floats(0.01, 80), quiet=st.floats(-12, 0))
+def test_what_is_put_back_at_a_level_is_answered_as_loud_as_before(level: float, quiet: float) -> None:
+    """As often as one likes, however faint: else more steps would be louder than one."""
+    told = torch.cat([torch.zeros(1, 4, 64, 64), torch.full((1, 2, 64, 64), quiet)], dim=1)
+    sizes, sigma = CoDiCodecConfig.tiny(), torch.tensor(level)
+    first = alone(80 * drawn(1, 4, 64, 64), torch.tensor(80.0), told)
+    second = alone(renoise(first, level, drawn(1, 4, 64, 64, seed=1), sizes), sigma, told)
+    for answer in (first, second):
+        assert answer.std() == pytest.approx(math.exp(quiet), rel=0.03)
+
+
+def test_what_the_network_reads_is_of_one_size_at_every_level() -> None:
+    told = torch.cat([drawn(1, 4, 64, 64), torch.linspace(-8, 1, 64)[:, None].expand(1, 2, 64, 64)], dim=1)
+    for sigma in (0.002, 0.05, 2.5, 80.0):
+        clean = turned(told[:, :4] + drawn(1, 4, 64, 64, seed=1) * told[:, 4:].exp().repeat_interleave(2, dim=1))
+        noised = renoise(clean, sigma, drawn(1, 4, 64, 64, seed=2), CoDiCodecConfig.tiny())
+        white: Whitened = whiten(noised, torch.tensor(sigma), 0.002, told)
+        assert white.w.square().mean((0, 1, 3)) == pytest.approx(torch.ones(64).numpy(), abs=0.3)
+        assert (white.noise >= 0).all()
+        assert (white.noise < 1 + 1e-6).all()
 
 
 def test_at_the_least_noise_level_nothing_changes() -> None:
     x, told = drawn(2, 4, 8, 2), torch.cat([drawn(2, 4, 8, 2), drawn(2, 2, 8, 2)], dim=1)
-    torch.testing.assert_close(estimate(x, torch.tensor(0.002), 0.002, told, torch.zeros(1)), x)
+    torch.testing.assert_close(whiten(x, torch.tensor(0.002), 0.002, told).answer(drawn(2, 4, 8, 2, seed=3)), x)
 
 
 @torch.no_grad()
@@ -115,7 +142,7 @@ def test_an_untrained_network_is_its_prior() -> None:
     features = network.features(codes)
     assert features.prior is not None
     found = network.denoise_left(noise, network.condition(sigma), features)[0]
-    torch.testing.assert_close(found, estimate(noise, sigma, 0.002, features.prior, torch.zeros(1)))
+    torch.testing.assert_close(found, alone(noise, sigma, features.prior))
     assert (features.prior[:, 4:, : SIZES.low_bins] == NARROW).all()
 
 

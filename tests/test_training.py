@@ -78,6 +78,12 @@ def test_one_batch_is_learnt_within_seconds(stage: str, sizes: CoDiCodecConfig, 
     assert np.mean(losses[-8:]) < 0.5 * np.mean(losses[:4])
 
 
+def test_with_a_prior_its_scales_are_learnt_by_their_likelihood(tmp_path: Path) -> None:
+    state, audio = state_of(OURS, stage="warm", rate=3e-3, edge_weight=0.0), tones(0)
+    losses = [one_step(state, Spectral(OURS), audio, tmp_path)["loss"] for _ in range(80)]
+    assert losses[-1] < losses[0] - 1  # nats of a number: on average 9 dB nearer
+
+
 def test_consistency_training_of_one_batch_brings_noise_levels_together(tmp_path: Path) -> None:
     state, audio = state_of(stage="consistency", rate=3e-3, gap=(1.0, 1.0), edge_weight=0.0), tones(0)
     spectral = Spectral(SIZES)

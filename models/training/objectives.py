@@ -12,7 +12,7 @@ and the denoiser makes up phases, but of the low band the complex spectrum is co
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -20,13 +20,15 @@ from torch import Tensor
 from models.config import SPECTRAL_CHANNELS
 from models.consistency import noise_level, renoise
 from models.convstack import group_norm
-from models.network import CoDiCodecNetwork, Condition
+from models.network import CoDiCodecNetwork, Condition, Features
+from models.prior import turned
 from models.spectral import Spectral
 from models.training.config import TrainConfig
 from models.training.losses import ALWAYS, SOMETIMES, magnitude_parts, perceptual, pseudo_huber
 
 Parts = dict[str, Tensor]
 
+QUIET = 2.5e-7  # variance of a bin: a fifth of what rounding to 16 bits gives it
 UNIFORM = 0.7  # a little above E[-log(1 - z^2)] of z uniform in (-1, 1), which is 2 - log 4
 
 
@@ -61,10 +63,15 @@ def encode_pair(
 def warm(
     network: CoDiCodecNetwork, spectral: Spectral, pair: Pair, config: TrainConfig, generator: torch.Generator, t: float
 ) -> Parts:
-    """Codes through the expander to its finest map, and through the denoiser's head to a spectrum."""
+    """Codes through the expander to its finest map, and through the denoiser's head to a spectrum.
+
+    With a prior that map's own head tells the Gaussian's scales, and their likelihood is all there is to learn.
+    """
+    if network.prior is not None:
+        return tell(network, pair)[1]
     taps = network.expander_stack.maps(network.expand(pair.codes), network.expander_stack.scales(None))
     normed = group_norm(taps[0], taps[0].new_ones(1, taps[0].shape[1]))
-    estimate = network.config.sigma_data * network.denoiser_out.head(normed)[:, :SPECTRAL_CHANNELS].float()
+    estimate = network.config.sigma_data * network.denoiser_out.head(normed).float()
     columns = column_magnitudes(spectral, estimate), column_magnitudes(spectral, pair.spectra)
     with torch.autocast(estimate.device.type, enabled=False):
         first = weighted(magnitude_parts(*columns, spectral.size, ALWAYS[-1][1]), config)
@@ -72,11 +79,26 @@ def warm(
     return {name: first[name] + 0.5 * second[name] for name in first}
 
 
+def tell(network: CoDiCodecNetwork, pair: Pair) -> tuple[Features, Parts]:
+    """What codes tell of both frames, and with a prior how unlikely what was there is by the scales they tell.
+
+    Scales learn by that alone. No noise is drawn for it, so that a batch says much: which bins of a band are loud.
+    """
+    features = network.features(pair.codes)
+    if features.prior is None:
+        return features, {"loss": pair.spectra.new_zeros(())}
+    mean, scales = features.prior.split([SPECTRAL_CHANNELS, 2], dim=1)
+    scale = scales[:, :, network.config.low_bins :]
+    energy = turned(pair.spectra)[:, :, network.config.low_bins :].unflatten(1, (2, 2)).square().mean(2)
+    loss = (scale + 0.5 * (energy + QUIET) * torch.exp(-2 * scale)).mean()
+    return replace(features, prior=torch.cat([mean, scales.detach()], dim=1)), {"loss": loss}
+
+
 def decoder(
     network: CoDiCodecNetwork, spectral: Spectral, pair: Pair, config: TrainConfig, generator: torch.Generator, t: float
 ) -> Parts:
     """One step from pure noise, then a second on half the items, as one of the two decoding modes does it."""
-    features = network.features(pair.codes)
+    features, told = tell(network, pair)
     half, bins = len(pair.spectra) // 2, network.config.low_bins
     left, right = features.part(slice(0, half)), features.part(slice(half, None))
     highest = _condition(network, network.config.sigma_max)
@@ -119,7 +141,7 @@ def decoder(
         **parts,
         "second": second["loss"].detach(),
         "tie": tie.detach(),
-        "loss": parts["loss"] + config.tie_weight * tie,
+        "loss": parts["loss"] + config.tie_weight * tie + told["loss"],
     }
 
 
@@ -130,7 +152,7 @@ def consistency(
 
     A gap of 1 is plain denoising: the lower level is sigma_min, where the network is the identity.
     """
-    features = network.features(pair.codes)
+    features, told = tell(network, pair)
     half = len(pair.spectra) // 2
     left, right = features.part(slice(0, half)), features.part(slice(half, None))
     gap = config.gap[0] * (config.gap[1] / config.gap[0]) ** t
@@ -150,7 +172,7 @@ def consistency(
         target = estimate(low)
     weight = 1 / (high - low).clamp(min=1e-3)
     distance = pseudo_huber(estimated, target)
-    return {"loss": (weight * distance).mean(), "huber": distance.mean().detach()}
+    return {"loss": (weight * distance).mean() + told["loss"], "huber": distance.mean().detach()}
 
 
 OBJECTIVES: dict[str, Callable[..., Parts]] = {"warm": warm, "decoder": decoder, "consistency": consistency}

@@ -31,6 +31,7 @@ def initialise(network: CoDiCodecNetwork, seed: int) -> CoDiCodecNetwork:
             weight.copy_(noise / math.sqrt(_inputs(name, weight)))
     if network.config.bands:
         network.denoiser_out.head.weight.zero_()  # type: ignore[operator]
+        network.expander_stack.head.weight.zero_()  # type: ignore[operator]
         network.to_codes.weight.zero_()  # type: ignore[operator]
     return network
 
