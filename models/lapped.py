@@ -26,7 +26,7 @@ QUIET = 1e-5  # of a coefficient: what is softer is silence
 TINY = 1e-14  # energy, so that roots have slopes
 FAINT, KNEE = 1e-3, 0.03  # below which roots are straight lines, of a coefficient and of a root
 RAISED = 2.0  # how many times the energy of a shape becomes at most, to be as loud as its band
-LOW = 0.05  # of the coefficients: 1.2 kHz
+UNFILLED = 0.05  # of the coefficients, the lowest: up to 1.2 kHz noise is never added
 SHAPED = 0.3  # what the loudness of low bands weighs against that of others: their shapes tell most of it
 LOUDEST = 4.0  # loudness of a band at most: far beyond full scale
 
@@ -193,7 +193,7 @@ class Shaped(Banded):
         super().__init__(hop, channels, bands)
         drawn = np.random.RandomState(0).standard_normal((PERIOD, channels, hop))  # the same in all versions of numpy
         starts = torch.tensor(bands_of(hop, bands)[:-1])
-        self.register_buffer("filled", (starts >= LOW * hop).float(), persistent=False)
+        self.register_buffer("filled", (starts >= UNFILLED * hop).float(), persistent=False)
         self.register_buffer("noise", torch.from_numpy(drawn.astype(np.float32)), persistent=False)
 
     @property
