@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +39,23 @@ def test_a_tape_comes_back_byte_by_byte(
     pack(given_tape, place / "a.pack")
     assert unpack(place / "a.pack", place / "b.tape") == len(indices)
     assert (place / "b.tape").read_bytes() == given_tape.read_bytes()
+
+
+@pytest.mark.slow
+def test_a_packed_tape_is_the_same_whatever_the_number_of_threads(tmp_path: Path) -> None:
+    """Sums in another order, by the libraries under numpy and torch alike, are the same probabilities."""
+    given_tape = tape(tmp_path / "a.tape", np.random.default_rng(0).integers(1024, size=(60, 8)))
+    for threads in (1, 2, 4):
+        numbers = {f"{library}_NUM_THREADS": str(threads) for library in ("OMP", "OPENBLAS", "MKL")}
+        made, again = tmp_path / f"{threads}.pack", tmp_path / f"{threads}.tape"
+        runs = (["pack", str(given_tape), str(made)], ["unpack", str(tmp_path / "1.pack"), str(again)])
+        script = f"import torch; torch.set_num_threads({threads}); from realtime.cli import main; "
+        script += f"sys.exit(any([main(run) for run in {runs}]))"
+        subprocess.run(
+            [sys.executable, "-c", "import sys; " + script], env=os.environ | numbers, check=True, capture_output=True
+        )
+        assert made.read_bytes() == (tmp_path / "1.pack").read_bytes()
+        assert again.read_bytes() == given_tape.read_bytes()
 
 
 def test_a_tape_of_few_codes_becomes_much_smaller(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
