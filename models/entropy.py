@@ -1,13 +1,17 @@
 """Entropy coding of tokens: what a stream of codes costs when its statistics are learnt on the way.
 
 An adaptive model and a range coder: both ends count the same tokens. A token's frequency is refined context by context,
-each a correction of the one before, trusted by what it has seen:
+each a correction of the one before:
 
     every value alike → how often in this book → after this book's last token → after the token of the book before
 
-    p = (count + TRUST * p_before) / (total + TRUST)
+    p = (1 - w) * p_before + w * count / total
 
-Where a forecast of the codec's codes is there (models/forecast.py), it begins with that, not with every value alike.
+Where a forecast of the codec's codes is there (models/forecast.py), it comes first, in the place of counts. How far each
+is believed, w, is learnt as well, for each kind of context and how much it has seen: with each token it moves to the
+part of p that came from there (EM of a mixture, a token at a time). Fixed weights that were right for seconds let counts
+outweigh the forecast within a minute.
+
 All of it in whole numbers of 2^-24, so that any machine decodes any other's bytes. Knows nothing of sound.
 """
 
@@ -15,6 +19,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,8 +28,10 @@ from models.codec import CodecError, Tokens
 from models.forecast import Forecast
 
 ONE = 1 << 24  # the whole of a probability, as the range coder has it
-TRUST = (512, 64, 64)  # what a context must have seen to weigh as much as the one before it
-FORESEEN = (2048, 256, 256)  # the same, after a forecast
+TRUST = (1024, 128, 128)  # what a context must have seen to weigh as much as the one before it, until more is known
+FORESEEN = 1 << 12  # what a forecast has seen, against a trust of 64
+SURE = 1 << 16  # a weight of one
+PACE = 5  # a weight moves by 2^-5 of its way
 MOST = 1 << 16  # tokens that a context remembers before it forgets half
 KEPT = 4096  # contexts of a kind that are remembered in a book; the oldest is forgotten first
 
@@ -46,25 +53,49 @@ class Counts:
             self.total = int(self.of.sum())
 
 
+class Belief:
+    """How far one kind of context is believed, by how much it has seen."""
+
+    def __init__(self, trust: int) -> None:
+        self._weights = [(SURE << bits >> 1) // ((1 << bits >> 1) + trust) for bits in range(MOST.bit_length() + 1)]
+
+    def mixed(self, p: Any, counted: Any, total: int) -> Any:
+        """What is believed of p after counts that say `counted`: whole numbers, or arrays of them."""
+        weight = self._weights[total.bit_length()]
+        return (p * (SURE - weight) + counted * weight) >> 16
+
+    def learn(self, p: int, counted: int, total: int) -> None:
+        """Of the token that came."""
+        bits = total.bit_length()
+        weight = self._weights[bits]
+        part = counted * weight // max(self.mixed(p, counted, total), 1)
+        weight += (min(part, SURE) - weight) >> PACE
+        self._weights[bits] = min(max(weight, SURE >> 10), SURE - (SURE >> 10))
+
+
 class TokenModel:
     """What is known of a stream of `books` tokens a step, each 0 ... size - 1. One stream, one thread."""
 
     def __init__(self, books: int, size: int, forecast: Forecast | None = None) -> None:
         self.books, self.size = books, size
         self._foreseen = forecast.open(books) if forecast else None
-        self._trust = FORESEEN if forecast else TRUST
         self._seen: list[dict[tuple[int, int], Counts]] = [{} for _ in range(books)]
+        self._beliefs = [[Belief(trust) for trust in TRUST] for _ in range(books)]
+        self._foreseeing = [Belief(64) for _ in range(books)]
+        self._asked: list[list[tuple[Belief, Frequencies, Frequencies, int]]] = [[] for _ in range(books)]
         self._last = [0] * books
 
     def bits(self, tokens: Iterable[int]) -> float:
-        """What a step costs, and learn from it. A step may have fewer books than the model."""
+        """What a step costs without a forecast, and learn from it. A step may have fewer books than the model."""
         spent, before = 0.0, 0
         for book, token in enumerate(tokens):
-            p = 1.0 / self.size
-            for counts, trust in zip(self._contexts(book, before), TRUST, strict=True):
-                if counts is not None:
-                    p = (counts.of[token] + trust * p) / (counts.total + trust)
-            spent -= math.log2(p)
+            p = ONE // self.size
+            for belief, counts in self._contexts(book, before):
+                counted = int(counts.of[token]) * ONE // counts.total
+                mixed = belief.mixed(p, counted, counts.total)
+                belief.learn(p, counted, counts.total)
+                p = mixed
+            spent -= math.log2(max(p, 1) / ONE)
             self.learn(book, token, before)
             before = token
         return spent
@@ -81,12 +112,16 @@ class TokenModel:
     def frequencies(self, book: int, before: Sequence[int]) -> Frequencies:
         """Of each value, whole numbers of at least 1 that add up to ONE; `before` are this step's tokens until then."""
         p = np.full(self.size, ONE // self.size, np.int64)
+        said: list[tuple[Belief, Frequencies, int]] = []
         if self._foreseen:
             chances = self._foreseen.chances(book, np.asarray(before, np.int64))
-            p = (chances * (ONE / chances.sum())).astype(np.int64)
-        for counts, trust in zip(self._contexts(book, before[-1] if before else 0), self._trust, strict=True):
-            if counts is not None:
-                p = (counts.of * ONE + trust * p) // (counts.total + trust)
+            said.append((self._foreseeing[book], (chances * (ONE / chances.sum())).astype(np.int64), FORESEEN))
+        for belief, counts in self._contexts(book, before[-1] if before else 0):
+            said.append((belief, counts.of * ONE // counts.total, counts.total))
+        self._asked[book] = asked = []
+        for belief, counted, total in said:
+            asked.append((belief, p, counted, total))
+            p = belief.mixed(p, counted, total)
         p = np.maximum(p * (ONE - self.size) // ONE, 1)
         p[int(p.argmax())] += ONE - int(p.sum())
         return p
@@ -95,6 +130,8 @@ class TokenModel:
         """All tokens of a step, whose frequencies were asked for book by book."""
         before = 0
         for book, token in enumerate(tokens):
+            for belief, p, counted, total in self._asked[book]:
+                belief.learn(int(p[token]), int(counted[token]), total)
             self.learn(book, token, before)
             before = token
         if self._foreseen:
@@ -112,9 +149,11 @@ class TokenModel:
             counts.add(token)
         self._last[book] = token
 
-    def _contexts(self, book: int, before: int) -> list[Counts | None]:
-        seen = self._seen[book]
-        return [seen.get((0, 0)), seen.get((1, self._last[book])), seen.get((2, before)) if book else None]
+    def _contexts(self, book: int, before: int) -> list[tuple[Belief, Counts]]:
+        """Those that have seen something, each with how far it is believed."""
+        keys = [(0, 0), (1, self._last[book]), (2, before)][: 3 if book else 2]
+        found = [(belief, self._seen[book].get(key)) for belief, key in zip(self._beliefs[book], keys, strict=False)]
+        return [(belief, counts) for belief, counts in found if counts is not None and counts.total]
 
 
 def spent(tokens: npt.NDArray[np.integer], size: int, forecast: Forecast | None = None) -> float:
