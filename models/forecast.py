@@ -1,10 +1,12 @@
 """What comes next in a stream of codes: a small causal Transformer, the same to the last bit on every machine.
 
     codes of step t - 1 → the sum of their embeddings → layers over the last WINDOW steps → h(t)
-    book k of step t:  relu(B_k (h(t) + embeddings of the books before it, at t)) → a probability of every value
+    book k of step t:  A_k h(t) + B_k (embeddings of the books before it, at t) → a probability of every value
 
 After the entropy coding of EnCodec (Défossez et al., arXiv 2210.13438, section 3.3), but that each book of a step knows
-the books before it. How far back a step looks is a penalty that grows with distance (Press et al., arXiv 2108.12409).
+the books before it. Embeddings begin as the books' entries: h(t) is about the latent to come, and what is looked at is
+what those books left of it. How far back a step looks is a penalty that grows with distance (Press et al., arXiv
+2108.12409).
 
 A decoder must find the encoder's probabilities exactly. So everything here is float64 that holds whole multiples of a
 small power of two: sums and products of such are exact in any order, on any machine and any number of threads, as long
@@ -29,7 +31,7 @@ from models.codec import CodecError
 GRID = 2.0**-12  # of weights and of what layers pass on
 MOST = 64.0  # nothing is larger
 FINE = 2.0**-32  # grid of probabilities before they are scaled to whole numbers
-FORMAT = "verdigris-forecast-1"
+FORMAT = "verdigris-forecast-2"
 LOG2_E = 1.4427001953125  # softmax to base e, as training has it; a product with it is rounded once
 POWERS = (1.0, 0.6931471805599453, 0.2402265069591007, 0.05550410866482158, 0.009618129107628477,
           0.0013333558146428443, 0.0001540353039338161)  # fmt: skip  # of x in 2^x
@@ -64,7 +66,10 @@ class ForecastConfig:
                 f"{layer}.mix": (width, width), f"{layer}.up": (width, self.inner),
                 f"{layer}.down": (self.inner, width),
             }  # fmt: skip
-        return shapes | {"hidden": (books, width, width), "scores": (books, width, size), "bias": (books, size)}
+        return shapes | {
+            "ahead": (books, width, width), "within": (books, width, width),
+            "scores": (books, width, size), "bias": (books, size),
+        }  # fmt: skip
 
 
 def on_grid(x: Array) -> Array:
@@ -140,8 +145,7 @@ class Foreseen:
     def chances(self, book: int, before: npt.NDArray[np.integer]) -> Array:
         """Of each value, multiples of FINE up to 1 (not their sum), given the tokens of the books before."""
         weights = self._forecast.weights
-        known = level(self._hidden + self._sum(before)) if len(before) else level(self._hidden)
-        inner = on_grid(np.maximum(known @ weights["hidden"][book], 0))
+        inner = on_grid(self._hidden @ weights["ahead"][book] + self._sum(before) @ weights["within"][book])
         return shares(on_grid(inner @ weights["scores"][book] + weights["bias"][book]))
 
     def take(self, tokens: npt.NDArray[np.integer]) -> None:

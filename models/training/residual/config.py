@@ -32,7 +32,7 @@ RECIPES = {
     "dac": Recipe("dac", "dac", False, False, 0.0, 15.0, 1.0, 2.0, 0.25, 1.0),
     # Ours: EnCodec's balance of DAC's spectrum, and more of the waveform, so that pitch is right within a short run.
     # A balanced gradient has length 1 over all samples of a batch; against that a mean of squares weighs nothing.
-    "swift": Recipe("swift", "encodec", True, True, 1.0, 0.0, 0.5, 0.5, 3.0, loudness=16.0),
+    "swift": Recipe("swift", "encodec", True, True, 3.0, 0.0, 0.5, 0.5, 3.0, loudness=16.0),
 }
 
 

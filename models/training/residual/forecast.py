@@ -31,6 +31,8 @@ from models.training.data import Pack
 RATE, BATCH, STEPS = 2e-3, 12, 256  # learning rate, items of so many steps of tokens
 DROPOUT = 0.3  # how often an item has a random number of books
 STRETCH = 4.0  # s of audio coded at once
+ASKED = 4  # books of a step that it learns from: most of the time goes to scores
+TILT, SLIGHT = 1 / 8, 0.1  # how sure the start is of the next latent; of what layers begin with
 
 
 class ForecastNetwork(nn.Module):
@@ -45,10 +47,34 @@ class ForecastNetwork(nn.Module):
             size = 0.02 if name in ("embed", "scores") else 0.0 if name == "bias" else shape[-2] ** -0.5
             self.weights[_key(name)] = nn.Parameter(size * torch.randn(shape, generator=generator))
 
-    def forward(self, tokens: Tensor, books: Tensor) -> Tensor:
-        """Bits [B, S, K] of each of tokens [B, S, K], each item given its first `books` [B]."""
+    @torch.no_grad()
+    def fit(self, entries: Tensor, data: npt.NDArray[np.int16]) -> None:
+        """Begin with what needs no training, of the books' entries [K, size, width] and tokens [stretches, S, K].
+
+        Embeddings are the entries, measured by how far latents spread. The next latent is the last one, each number as
+        far as it goes on; what of that the books before have not said yet tilts how often each entry comes.
+        """
         config, weights = self.config, self.weights
-        B, S, K = tokens.shape
+        tokens = torch.from_numpy(data.astype(np.int64))
+        latents = torch.stack([F.embedding(tokens[..., k], entries[k]) for k in range(config.books)]).sum(0)
+        latents = latents - latents.mean((0, 1))
+        spread = latents.square().mean((0, 1))
+        goes_on = ((latents[:, 1:] * latents[:, :-1]).mean((0, 1)) / spread).clamp(0, 1)
+        weights["embed"].copy_(entries / spread.sqrt())
+        weights["scores"].copy_(TILT * weights["embed"].transpose(1, 2))
+        weights["ahead"].copy_(torch.diag(goes_on).expand_as(weights["ahead"]))
+        weights["within"].copy_(-torch.eye(config.width).expand_as(weights["within"]))
+        for book in range(config.books):
+            counts = torch.bincount(tokens[..., book].flatten(), minlength=config.size) + 1
+            weights["bias"][book] = (counts / counts.sum()).log()
+        for layer in range(config.layers):
+            for name in ("mix", "down"):
+                weights[f"{layer}_{name}"] *= SLIGHT
+
+    def forward(self, tokens: Tensor, books: Tensor, asked: Sequence[int] | None = None) -> Tensor:
+        """Bits [B, S, K] of each of tokens [B, S, K], each item given its first `books` [B]; of the books asked."""
+        config, weights = self.config, self.weights
+        S, K = tokens.shape[1:]
         rows = weights["embed"].flatten(0, 1)
         own = (
             F.embedding(tokens + torch.arange(K) * config.size, rows)
@@ -67,10 +93,14 @@ class ForecastNetwork(nn.Module):
             mixed = F.scaled_dot_product_attention(query, key, value, mask, scale=_scale(query.shape[-1]))
             x = x + mixed.transpose(1, 2).flatten(2) @ weights[f"{layer}_mix"]
             x = x + torch.relu(_level(x) @ weights[f"{layer}_up"]) @ weights[f"{layer}_down"]
-        known = _level(x[:, :, None] + own.cumsum(2) - own)
-        inner = torch.relu(torch.einsum("bskd,kde->bske", known, weights["hidden"]))
-        scores = torch.einsum("bske,kev->bskv", inner, weights["scores"]) + weights["bias"]
-        return F.cross_entropy(scores.flatten(0, 2), tokens.flatten(), reduction="none").reshape(B, S, K) / math.log(2)
+        at = torch.arange(K) if asked is None else torch.tensor(asked)
+        before = (own.cumsum(2) - own)[:, :, at]
+        inner = torch.einsum("bsd,kde->bske", x, weights["ahead"][at])
+        inner = inner + torch.einsum("bskd,kde->bske", before, weights["within"][at])
+        scores = torch.einsum("bske,kev->bskv", inner, weights["scores"][at]) + weights["bias"][at]
+        wanted = tokens[:, :, at]
+        bits = F.cross_entropy(scores.flatten(0, 2), wanted.flatten(), reduction="none") / math.log(2)
+        return bits.reshape(wanted.shape)
 
     def plain(self) -> dict[str, Tensor]:
         """Weights by their names in a file, float16."""
@@ -119,10 +149,11 @@ def train(network: ForecastNetwork, data: npt.NDArray[np.int16], steps: int, min
         for group in optimiser.param_groups:
             group["lr"] = RATE * min(1.0, (step + 1) / 50) * (0.5 + 0.5 * math.cos(math.pi * done))
         tokens, books = draw(data, step, network.config.books)
+        asked = np.random.default_rng([8, step]).permutation(network.config.books)[:ASKED].tolist()
         with torch.autocast("cpu", torch.bfloat16):
-            bits = network(tokens, books)
-        sent = torch.arange(network.config.books) < books[:, None]
-        loss = (bits.float() * sent[:, None]).sum() / (sent.sum() * tokens.shape[1])
+            bits = network(tokens, books, asked)
+        sent = torch.tensor(asked) < books[:, None]
+        loss = (bits.float() * sent[:, None]).sum() / (sent.sum().clamp(min=1) * tokens.shape[1])
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -153,7 +184,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise CodecError(f"{given.codec} has no books of codes. Pass such as swift.")
     data = code(codec, Pack(given.packs), given.hours)
     print(f"{data.shape[0] * data.shape[1]} steps of {data.shape[2]} codes", flush=True)
-    network = ForecastNetwork(ForecastConfig(codec.spec.books, codec.spec.cardinality))
+    entries = torch.stack([stage.book.entries for stage in codec.network.quantiser.all])
+    network = ForecastNetwork(ForecastConfig(codec.spec.books, codec.spec.cardinality, entries.shape[-1]))
+    network.fit(entries, data)
     train(network, data, given.steps, given.minutes)
     save(network, given.out)
 

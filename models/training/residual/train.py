@@ -25,7 +25,7 @@ from models.training.state import Curves
 
 Batches = Callable[[int], Tensor]  # step -> audio float32 [B, C, samples]
 MODELS = {"swift": swift}
-SETTLED = 30  # batches of 8 s that books are fitted to in the end
+SETTLED = 120  # batches of 8 s that books are fitted to in the end
 LOUDEST_STEP = 3.0  # a gradient this many times longer than usual is cut to that
 
 
