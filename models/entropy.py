@@ -7,10 +7,10 @@ each a correction of the one before:
 
     p = (1 - w) * p_before + w * count / total
 
-Where a forecast of the codec's codes is there (models/forecast.py), it comes first, in the place of counts. How far each
-is believed, w, is learnt as well, for each kind of context and how much it has seen: with each token it moves to the
-part of p that came from there (EM of a mixture, a token at a time). Fixed weights that were right for seconds let counts
-outweigh the forecast within a minute.
+Where a forecast of the codec's codes is there (models/forecast.py), it comes first, in the place of counts. How far
+each is believed, w, is learnt as well, for each kind of context and how much it has seen: with each token it moves to
+the part of p that came from there (EM of a mixture, a token at a time). Fixed weights that were right for seconds let
+counts outweigh the forecast within a minute.
 
 All of it in whole numbers of 2^-24, so that any machine decodes any other's bytes. Knows nothing of sound.
 """
