@@ -28,7 +28,7 @@ from torch.nn import functional as F
 from models.config import SPECTRAL_CHANNELS, CoDiCodecConfig
 
 SPREAD = 2.0  # deviations of a component that one unit before tanh stands for: what rounds best
-EDGE = 0.97  # what a code of 1 is taken for: the last level reaches to infinity
+EDGE = 0.96  # what a code of 1 is taken for: the mean of what rounds to it in the training data
 LAST = 0.9995  # beyond any continuous code
 SILENCE = 1e-6  # energy of a bin: about -120 dBFS
 NARROW = -7.0  # logarithm of the low band's scale: it is its mean
