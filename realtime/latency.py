@@ -21,6 +21,7 @@ COMPUTE_MARGIN = 1.25  # over the worst of the warm-up frames
 MIN_COMPUTE_S = 0.003  # a shared core is late by this much now and then, however light the codec
 SHARING = 2.0  # times longer, at most, does what exceeds that take while other programs want the cores
 SPARE = 0.4  # of a hop, at most, is reserved for it: who is late by that for long does not keep up anyhow
+QUEUE = 0.15  # hops more, up to a whole one, where frames take so much of one that slow ones pile up (`sharing`)
 
 
 class LatencyError(Exception):
@@ -59,8 +60,14 @@ class Plan:
 
 
 def sharing(seconds: float, hop_s: float) -> float:
-    """Seconds by which frames of `seconds`, one every `hop_s`, may be longer while other programs run beside them."""
-    return min(SHARING * max(0.0, seconds - MIN_COMPUTE_S), SPARE * hop_s)
+    """Seconds by which frames of `seconds`, one every `hop_s`, may be longer while other programs run beside them.
+
+    A frame that takes the part r of a hop leaves 1 - r of it to catch up in, so slow ones wait for each other the
+    longer, as in any queue: r / (1 - r) of what they vary by.
+    """
+    busy = min(seconds / hop_s, 0.99)
+    spare = min(max(SPARE, QUEUE * busy / (1 - busy)), 1.0)
+    return min(SHARING * max(0.0, seconds - MIN_COMPUTE_S), spare * hop_s)
 
 
 def plan(needs: Sequence[Need], *, rate: int, block: int, latency: int = 0, waits: bool = False) -> Plan:
