@@ -14,6 +14,7 @@ import pytest
 import soundfile
 
 from realtime.client import GONE
+from tests.pace import within
 from tests.window_rig import Screen, Watcher, screen_at
 
 pytestmark = [pytest.mark.slow, pytest.mark.rig, pytest.mark.timeout(300)]
@@ -184,7 +185,7 @@ def test_thirty_pictures_a_second_cost_less_than_a_fifth_of_a_core(screen: Scree
     cost, pictures = min(found)
     print(f"{pictures:.1f} pictures a second at {cost:.1%} of a core")
     assert pictures > 10  # 30 where nothing else runs
-    assert cost < 0.20
+    within(cost, 0.20, "the window, of a core")
 
 
 @pytest.mark.soak
