@@ -1,1 +1,4 @@
-"""What `verdigris bench` measures; every number in the README comes from here."""
+"""Measurements of `verdigris bench`, the source of every number in README and docs.
+
+Nothing imports this package but the command line and tests.
+"""

@@ -1,4 +1,4 @@
-"""The host side: what a block costs the audio thread, and how fast the rings are."""
+"""Cost of the audio thread for a block, and speed of the shared rings."""
 
 from __future__ import annotations
 
@@ -7,19 +7,22 @@ import time
 import numpy as np
 
 from benchmarks.report import Row
-from realtime.callback import HostSide
-from realtime.timeline import GAIN_ONE, WET_END, Field, Timeline
+from realtime.timeline.layout import GAIN_ONE, WET_END, Field, Timeline
+from realtime.timeline.playout import Playout
 
 BLOCK, BLOCKS = 256, 20_000
 
 
 def measure() -> list[Row]:
-    """Median and p99.9 of a stereo block of 256 with A, B and delta live; samples a second through a ring."""
+    """Return the median and p99.9 of a stereo block, and the speed of a ring.
+
+    Blocks have 256 samples, with A, B and delta on the monitor.
+    """
     gains: tuple[tuple[Field, float], ...] = ((Field.GAIN_DRY, 1.0), (Field.GAIN_A, -0.5), (Field.GAIN_B, 0.5))
     timeline = Timeline.create(rate=48_000, latency=4096, max_block=BLOCK)
     try:
-        host = HostSide(timeline)
-        timeline.store(Field.ACK, timeline[Field.STREAM])
+        host = Playout(timeline)
+        timeline.store(Field.STREAM_ACK, timeline[Field.STREAM_ID])
         for field, part in gains:
             timeline.header[field] = round(part * GAIN_ONE)
         inp = np.random.default_rng(0).standard_normal((BLOCK, 2)).astype(np.float32)

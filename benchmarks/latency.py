@@ -1,4 +1,4 @@
-"""Latency: what was planned against what was played, by correlating the recorded output with the input."""
+"""Planned and measured latency, by correlating the recorded output with the input."""
 
 from __future__ import annotations
 
@@ -10,24 +10,27 @@ import numpy as np
 import soundfile
 
 from benchmarks.report import Row
-from realtime.audiofile import Reader
-from realtime.engine import Settings
-from realtime.live import play
-from realtime.session import Session
+from realtime.engine.engine_settings import Settings
+from realtime.files.audio_file import AudioReader
+from realtime.session.config import SessionConfig
+from realtime.session.live_session import play
 
 RATES = (48_000, 44_100, 96_000)
 BLOCKS: tuple[int | str, ...] = (32, 64, 100, 256, 441, 1024, "random")
 
 
 def lag(played: np.ndarray, given: np.ndarray) -> int:
-    """Samples by which `played` [n, C] is late, from the peak of the cross-correlation."""
+    """Return the samples by which `played` [n, C] is late behind `given`.
+
+    From the peak of their cross-correlation.
+    """
     size = len(played) + len(given)
     spectrum = np.fft.rfft(played[:, 0], size) * np.conj(np.fft.rfft(given[:, 0], size))
     return int(np.argmax(np.fft.irfft(spectrum, size)))
 
 
 def measure(seconds: float = 10.0, codec: str = "pcm:hop=960,rate=48000") -> list[Row]:
-    """Planned less measured, for every rate and block, live by the clock."""
+    """Return measured less planned latency for every rate and block, live by the clock."""
     rows = []
     for rate, block in itertools.product(RATES, BLOCKS):
         planned, measured = planned_and_measured(rate, block, seconds, codec)
@@ -38,15 +41,18 @@ def measure(seconds: float = 10.0, codec: str = "pcm:hop=960,rate=48000") -> lis
 
 
 def planned_and_measured(rate: int, block: int | str, seconds: float, codec: str) -> tuple[int, int]:
-    """Play noise by the clock, hearing A, and compare the recordings."""
+    """Return the planned and the measured latency in samples.
+
+    Noise is played by the clock with A on the monitor.
+    """
     with tempfile.TemporaryDirectory() as directory:
         place = Path(directory)
         noise = np.random.default_rng(0).standard_normal((round(seconds * rate), 2)).astype(np.float32) * 0.1
         soundfile.write(place / "noise.wav", noise, rate, subtype="FLOAT")
-        source = Reader(place / "noise.wav")
+        source = AudioReader(place / "noise.wav")
         settings = Settings(rate, 1024 if isinstance(block, str) else block, (codec, None), ("pcm", None))
         try:
-            report = play(Session(settings, "clock", block, source, record=place, values={"monitor": "a"}))
+            report = play(SessionConfig(settings, "clock", block, source, record=place, values={"monitor": "a"}))
         finally:
             source.close()
         played, _ = soundfile.read(place / "monitor.wav", dtype="float32")

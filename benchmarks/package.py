@@ -1,7 +1,8 @@
-"""Released packages as contenders, with random weights and without a download: black boxes, of which nothing is read.
+"""Released packages timed beside our codec, as black boxes with random weights and without a
+download.
 
-`codicodec` gets the weights of our own network. `music2latent`, its predecessor for whole files, gets those it makes up
-itself; it is given as many samples as a frame of ours has.
+`codicodec` gets the weights of our network. `music2latent`, its predecessor for whole files, keeps
+its random ones and is given as many samples as a frame of ours has.
 """
 
 from __future__ import annotations
@@ -17,16 +18,16 @@ from typing import Any
 import torch
 
 from models.codec import Audio, CodecError
-from models.network import CoDiCodecNetwork
-from models.official import to_official
+from models.codicodec.network import CoDiCodecNetwork
+from models.codicodec.released_checkpoint import to_official
 
 AGAINST = ("codicodec", "music2latent")
-ROUNDS = 3  # they take seconds each
+ROUNDS = 3  # of seconds each
 
 
 @dataclass(frozen=True)
-class Contender:
-    """What takes a chunk through encode and decode; so many samples of audio, which last so long."""
+class TimedCodec:
+    """A function that encodes and decodes a chunk, and how many rounds to time it."""
 
     frame: Callable[[Audio], None]
     samples: int
@@ -34,16 +35,22 @@ class Contender:
     rounds: int
 
 
-def package(network: CoDiCodecNetwork, name: str) -> dict[str, Contender]:
-    """A package's contenders, by what to call them; CodecError if it is not known or not installed."""
+def package(network: CoDiCodecNetwork, name: str) -> dict[str, TimedCodec]:
+    """Return a package's codecs by name.
+
+    CodecError if the package is not known or not installed.
+    """
     return {"codicodec": _codicodec, "music2latent": _music2latent}[_known(name)](network)
 
 
-def _codicodec(network: CoDiCodecNetwork) -> dict[str, Contender]:
-    """Its live frame in float32 and in its default, half precision by autocast; it reads chunk and lookahead anew."""
+def _codicodec(network: CoDiCodecNetwork) -> dict[str, TimedCodec]:
+    """Return its live frame in float32 and in its default, half precision by autocast.
+
+    It reads the chunk together with the look-ahead in each call.
+    """
     model = package_model(network)
 
-    def contender(mixed: bool) -> Contender:
+    def timed(mixed: bool) -> TimedCodec:
         lookahead = torch.zeros(2, network.config.lookahead)
 
         def frame(chunk: Audio) -> None:
@@ -54,13 +61,13 @@ def _codicodec(network: CoDiCodecNetwork) -> dict[str, Contender]:
             with torch.no_grad():
                 model.decode_next(model.encode(samples).reshape(8, 64), denoising_steps=2)
 
-        return Contender(frame, network.config.hop, network.config.sample_rate, ROUNDS)
+        return TimedCodec(frame, network.config.hop, network.config.sample_rate, ROUNDS)
 
-    return {"codicodec, float32": contender(False), "codicodec, its default": contender(True)}
+    return {"codicodec, float32": timed(False), "codicodec, its default": timed(True)}
 
 
-def _music2latent(network: CoDiCodecNetwork) -> dict[str, Contender]:
-    """Encode and decode in its default of one step, at its own rate."""
+def _music2latent(network: CoDiCodecNetwork) -> dict[str, TimedCodec]:
+    """Return its encoder and decoder in the default of one step, at its own rate."""
     package, models = _imported("music2latent.inference"), import_module("music2latent.models")
     package.download_model = lambda *args, **kwargs: None
     with tempfile.TemporaryDirectory() as folder:
@@ -72,11 +79,14 @@ def _music2latent(network: CoDiCodecNetwork) -> dict[str, Contender]:
         with torch.no_grad():
             model.decode(model.encode(chunk))
 
-    return {"music2latent, one step": Contender(frame, network.config.hop, 44_100, ROUNDS)}
+    return {"music2latent, one step": TimedCodec(frame, network.config.hop, 44_100, ROUNDS)}
 
 
 def package_model(network: CoDiCodecNetwork) -> Any:
-    """The model of `codicodec` with our weights, through a file; half precision off, its hub not asked."""
+    """Return the model of `codicodec` with our weights, passed as a file.
+
+    Half precision off, nothing downloaded.
+    """
     package = _imported("codicodec.inference")
     package.download_model = lambda *args, **kwargs: None
     _use_half_precision(False)
@@ -104,7 +114,7 @@ def _imported(name: str) -> Any:
 
 
 def _use_half_precision(on: bool) -> None:
-    """The package's modules each have a copy of the flag."""
+    """Set the flag in all of the package's modules, each of which has a copy."""
     for module in list(sys.modules.values()):
         if getattr(module, "__name__", "").startswith("codicodec") and hasattr(module, "mixed_precision"):
             vars(module)["mixed_precision"] = on

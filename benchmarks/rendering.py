@@ -1,4 +1,4 @@
-"""Rendering: real-time factor and peak memory of a long file, and of one a tenth as long."""
+"""Speed and peak memory of rendering a long file, and one a tenth as long."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from benchmarks.report import Row
 
 RATE = 48_000
 
-# in a process of its own, so that its peak is its own
+# runs in a process of its own, so that the peak is that of rendering
 _CHILD = """
 import json, resource, sys
 from pathlib import Path
-from realtime.job import Job
-from realtime.render import render
+from realtime.offline.job import Job
+from realtime.offline.render_in_blocks import render
 done = render(Job(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]))
 print(json.dumps(done | {"peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
 """
 
 
 def measure(minutes: float = 60.0, codec: str = "opus:24") -> list[Row]:
-    """Render noise-like music of so many minutes, and of a tenth of that."""
+    """Render noise of so many minutes, and of a tenth of that."""
     rows = []
     with tempfile.TemporaryDirectory() as directory:
         for length in (minutes / 10, minutes):

@@ -1,4 +1,4 @@
-"""How a measurement is told: a table of rows on the screen, or JSON."""
+"""Output of measurements: a table on the screen, or JSON."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ import os
 import platform
 from dataclasses import dataclass
 
+from realtime.system.platform.machine import SYSTEM, architecture
+
 
 @dataclass(frozen=True)
 class Row:
-    """One fact: what was measured, how much, in what unit, and what the aim is (if there is one)."""
+    """One measurement: its name, value and unit, and the aim if there is one."""
 
     name: str
     value: float
@@ -19,12 +21,12 @@ class Row:
 
 
 def machine() -> str:
-    """The machine, for reading numbers beside each other."""
-    return f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}, Python {platform.python_version()}"
+    """Return a description of this machine."""
+    return f"{os.cpu_count()} cores, {architecture()}, {SYSTEM}, Python {platform.python_version()}"
 
 
 def show(rows: list[Row], *, as_json: bool) -> None:
-    """Print them."""
+    """Print the rows, as JSON or as a table."""
     if as_json:
         print(json.dumps({"machine": machine(), "rows": [vars(row) for row in rows]}, indent=2))
         return

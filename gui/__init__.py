@@ -1,1 +1,5 @@
-"""The window: a process of its own that polls telemetry and sends controls, and knows nothing of devices or torch."""
+"""Window: a process of its own that polls telemetry and sends controls.
+
+It must know of realtime only the client, the parameter table and telemetry; no devices, no engine,
+no torch.
+"""

@@ -1,4 +1,4 @@
-"""`verdigris gui`: the window as a program. It attaches to a running engine, or starts one."""
+"""`verdigris gui`: the window as a program. It follows a running engine, or starts one."""
 
 from __future__ import annotations
 
@@ -8,27 +8,32 @@ import tempfile
 import time
 from pathlib import Path
 
-from PySide6.QtCore import QTimer, qInstallMessageHandler
+from PySide6.QtCore import QSize, QTimer, qInstallMessageHandler
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication
 
-from gui import remember, theme
-from gui.axes import SECONDS
-from gui.store import Store
+from gui import window_state
+from gui.model.settings import Settings
+from gui.page_pictures import save_pages
+from gui.plots.axes import SECONDS
+from gui.widgets import theme
 from gui.window import Window
-from realtime.client import ABSENT, PLAYING, Client
+from realtime.client import STOPS, Client, ClientState
 
 SIZE = (1440, 900)
 DEMO = ("--driver", "clock", "--a", "nano:discrete", "--b", "opus:24", "--latency", "24000")
-PATIENCE_S = 120.0  # for the engine of a screenshot
+TIMEOUT_S = 300.0  # for the engine of a screenshot, on a busy machine; one that has ended is noticed at once
+PATIENCE_S = 30.0  # for an engine that plays and stalls, after which the picture is taken as it is
 
 
 class WindowError(OSError):
-    """The window cannot be opened, or its picture not be made; the message says why."""
+    """The window cannot be opened, or the screenshot not be taken; the message says why."""
 
 
 def application(size: tuple[int, int] | None = None) -> QApplication:
-    """Qt, dressed for the screen it is on, or for a window of this size."""
+    """Return the Qt application with the theme scaled to the screen, or to a window of `size`
+    pixels.
+    """
     app = QApplication.instance()
     if not isinstance(app, QApplication):
         app = QApplication(["verdigris"])
@@ -38,71 +43,92 @@ def application(size: tuple[int, int] | None = None) -> QApplication:
     return app
 
 
-def run(screenshot: Path | None = None, *, demo: bool = False) -> None:
-    """Show the window until it is closed, or until its picture is taken. WindowError if that cannot be."""
+def run(screenshot: Path | None = None, *, demo: bool = False, pages: bool = False) -> None:
+    """Show the window until it is closed, or take a screenshot, with its pages if wanted; WindowError
+    if that fails.
+    """
     if screenshot:
         os.environ["QT_QPA_PLATFORM"] = "offscreen"
-        with tempfile.TemporaryDirectory(prefix="verdigris-") as place:  # a session that nobody else sees
-            os.environ["XDG_RUNTIME_DIR"] = os.environ["XDG_CONFIG_HOME"] = place
-            _photograph(screenshot, demo)
+        with tempfile.TemporaryDirectory(prefix="verdigris-", ignore_cleanup_errors=True) as directory:
+            # hides the session from other windows
+            os.environ["XDG_RUNTIME_DIR"] = os.environ["XDG_CONFIG_HOME"] = directory
+            _take_screenshot(screenshot, demo, pages)
         return
     app = application()
-    store = Store()
-    window = Window(Client(), store)
-    window.polish()
-    window.resize(*SIZE)
-    remember.restore(window, store)
-    app.aboutToQuit.connect(lambda: remember.save(window, store))
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # between two ticks; Python's own way out is lost inside Qt
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), lambda *_: window.close())
+    settings = Settings()
+    window = Window(Client(), settings)
+    window.apply_font_sizes()
+    window.fit(QSize(*SIZE) * theme.em(window) / theme.BASE_PX)
+    window_state.restore(window, settings)
+    window.user_actions.show_remarks()
+    app.aboutToQuit.connect(lambda: window_state.save(window, settings))
+    close_by_signals(window)
     window.show()
     window.start()
 
     def start() -> None:
-        if window.client.state == ABSENT:
-            window.wishes.start(*(DEMO if demo else ()))
+        window.tick()  # finds a session that runs, however late the timer is
+        window.user_actions.start_alone(*(DEMO if demo else ()))
 
     QTimer.singleShot(300, start)
     app.exec()
 
 
-def _photograph(path: Path, demo: bool) -> None:
-    qInstallMessageHandler(lambda kind, context, message: None)  # what an offscreen screen cannot do is no news
+def close_by_signals(window: Window) -> None:
+    """Close the window by signals as by hand: between two events, since Python may run a handler while
+    a widget is painted. Qt swallows KeyboardInterrupt.
+    """
+    for stop in STOPS:
+        signal.signal(stop, lambda *_: QTimer.singleShot(0, window.close))
+
+
+def _take_screenshot(path: Path, demo: bool, pages: bool) -> None:
+    qInstallMessageHandler(lambda kind, context, message: None)  # the offscreen platform warns about missing features
     app = application(SIZE)
-    window = Window(Client(), Store())
-    window.polish()
+    window = Window(Client(), Settings())
+    window.apply_font_sizes()
     window.resize(*SIZE)
     window.show()
     window.start()
-    window.wishes.start(*(DEMO if demo else ()))
-    photographer = Photographer(window, path)
+    window.user_actions.start(*(DEMO if demo else ()))
+    taker = ScreenshotTaker(window, path, pages=pages)
     app.exec()
-    if photographer.error:
-        raise WindowError(photographer.error)
+    window.client.end_engine()
+    if taker.error:
+        raise WindowError(taker.error)
 
 
-class Photographer:
-    """Takes a picture of the window once it has something to show; then closes it."""
+class ScreenshotTaker:
+    """Saves a picture of the window once its plots are full, and closes it."""
 
-    def __init__(self, window: Window, path: Path) -> None:
-        self._window, self._path, self.error = window, path, ""
-        self._until = time.monotonic() + PATIENCE_S
-        self._full = 0.0  # when the pictures will be full
+    def __init__(self, window: Window, path: Path, *, pages: bool = False) -> None:
+        self._window, self._path, self._pages, self.error = window, path, pages, ""
+        self._deadline = time.perf_counter() + TIMEOUT_S
+        self._full_at = 0.0  # when the plots will be full
         self._timer = QTimer()
-        self._timer.timeout.connect(self._look)
+        self._timer.timeout.connect(self.check)
         self._timer.start(100)
 
-    def _look(self) -> None:
-        now = time.monotonic()
-        if self._window.client.state == PLAYING and not self._full:
-            self._full = now + SECONDS
-        if self._full and now >= self._full:
-            if not self._window.grab().save(str(self._path), "PNG"):
-                self.error = f"{self._path}: cannot be written. Pass a PNG file where you may write."
-            self._window.close()
-            QApplication.quit()
-        elif now > self._until:
-            self.error = f"no engine played within {PATIENCE_S:.0f} s. See what verdigris live says."
-            self._window.close()
-            QApplication.quit()
+    def check(self) -> None:
+        now, window = time.perf_counter(), self._window
+        playing = window.client.state == ClientState.PLAYING
+        if window.engine_view.engine_error:
+            self._end(f"the engine has ended: {window.engine_view.engine_error}")
+        elif not self._full_at and now > self._deadline:
+            self._end(f"no engine played within {TIMEOUT_S:.0f} s. Run verdigris live to see why.")
+        elif not playing:
+            self._full_at = 0.0
+        elif not self._full_at:
+            self._full_at = now + SECONDS
+        elif now >= self._full_at + PATIENCE_S * window.live_feed.stalled:
+            failed = "" if window.grab().save(str(self._path), "PNG") else str(self._path)
+            if self._pages and not failed:
+                self._timer.stop()  # the pages need events of their own
+                failed = save_pages(window, self._path)
+            self._end(f"{failed}: cannot be written. Pass a PNG file in a writable directory." if failed else "")
+
+    def _end(self, error: str) -> None:
+        self._timer.stop()
+        self.error = error
+        self._window.close()
+        QApplication.quit()

@@ -1,396 +1,180 @@
-"""The window: puts the parts together, and passes the engine's word to them and their wishes to it."""
+"""Main window: forwards engine events to the widgets, and user actions to the engine."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable
 
-from PySide6.QtCore import QEvent, QObject, Qt, QTimer
+from PySide6.QtCore import QDir, QSize, Qt, QTimer
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
-from PySide6.QtWidgets import QMainWindow, QSplitter, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QMainWindow
 
-from gui import keys, theme
-from gui.abxpage import KEYS as ABX_KEYS
-from gui.abxpage import AbxPage
-from gui.bendpage import BendPage
-from gui.blindly import LOOP_S, Fairness
-from gui.drawer import Drawer
-from gui.effectpage import EffectPage
-from gui.follow import Follower
-from gui.header import Header
-from gui.meters import Meters
-from gui.mixpage import MixPage
-from gui.morphpage import MorphPage
-from gui.panel import Panel
-from gui.playpage import PlayPage
-from gui.scope import Scope
-from gui.setuppage import SetupPage
-from gui.slotpanel import SlotPanel
-from gui.spectrum import Spectrum
-from gui.store import Store
-from gui.strip import Strip
-from gui.terms import Sheet, device_in_words, latency_rows
-from gui.tokenuse import TokenUse
-from gui.wishes import Wishes
-from realtime.client import ABSENT, GONE, LOADING, PLAYING, WARMING, Client, Event
+from gui.arrangement import Arrangement
+from gui.connections import connect
+from gui.controllers import Controllers
+from gui.engine_view import EngineView
+from gui.live_feed import LiveFeed
+from gui.meter_feed import MeterFeed
+from gui.midi.midi_input import MidiInput
+from gui.model.actions import Actions
+from gui.model.codec_list import CodecList
+from gui.model.settings import Settings
+from gui.monitoring import Monitoring
+from gui.overlays import Overlays
+from gui.slot_control import SlotControl
+from gui.status_line import StatusLine
+from gui.tour import Tour
+from gui.transport_control import TransportControl
+from gui.view import View
+from gui.widgets import shortcuts
+from gui.widgets.learn_menu import LearnMenu
+from gui.widgets.typing_guard import TypingGuard
+from realtime.client import Client, ClientState
 
 INTERVAL_MS = 33
-STATES = {
-    ABSENT: "no engine runs",
-    LOADING: "loading codecs …",
-    WARMING: "warming up: nothing to be heard until the first latency is over",
-    GONE: "engine gone · reconnecting",
-    PLAYING: "",
-    "standing": "no device: nothing is played, waiting for the card",
-}
+NUMBERS_S = 0.1  # between two updates of texts; no eye reads faster
+FRAME = QSize(8, 36)  # pixels that the frame of a window takes
+COMPACT_SIZE = QSize(640, 400)
 
 
 class Window(QMainWindow):
-    """One timer drives it. Whatever happens to it, the engine does not notice."""
+    """Main window, driven by one timer. The engine does not depend on it."""
 
-    def __init__(self, client: Client, store: Store) -> None:
+    def __init__(
+        self,
+        client: Client,
+        settings: Settings,
+        clock: Callable[[], float] = time.perf_counter,
+        midi: MidiInput | None = None,
+    ) -> None:
+        """`clock` in seconds times messages, ticks, the token histogram and stalled streams; `midi` None: the
+        controllers of this machine.
+        """
         super().__init__()
         self.setWindowTitle("Verdigris")
         self.setAcceptDrops(True)
-        self.client = client
-        self.header, self.scope, self.strip = Header(), Scope(), Strip()
-        self.meters, self.spectrum, self.use = Meters(), Spectrum(), TokenUse()
-        self.slots, self.bends, self.morph, self.setup = SlotPanel(), BendPage(), MorphPage(), SetupPage()
-        self.follower = Follower(client, self.scope, self.meters, self.spectrum, self.use, self.header)
-        self.wishes = Wishes(client, store, self.say)
-        self.fair = Fairness(self.wishes)
-        self.play, self.mix, self.abx = PlayPage(), MixPage(), AbxPage(self.fair.about)
-        self.effects = EffectPage()
-        pages = {"Bends": self.bends, "Effects": self.effects, "Morph": self.morph, "Mix": self.mix}
-        self.drawer = Drawer({**pages, "Play": self.play, "ABX": self.abx, "Setup": self.setup})
-        self.sheet: Sheet | None = None
-        self._state = ""
-        self._said, self._said_until = "", 0.0
+        self.client, self._clock = client, clock
+        self.view = view = View()
+        self.setCentralWidget(view)
+        self.status = StatusLine(view.messages, clock)
+        self.user_actions = Actions(client, settings, self.status.show_message)
+        self.meter_feed = MeterFeed(view.scope, view.stereo, view.loss)
+        self.live_feed = LiveFeed(
+            client, view.scope, view.meters, view.spectrum, view.histogram, view.header, self.meter_feed, clock=clock
+        )
+        self.monitoring, self.overlays = Monitoring(view, self.user_actions), Overlays(view, client)
+        self.slot_control = SlotControl(client, view, self.user_actions, CodecList())
+        self.transport = TransportControl(client, view, self.user_actions)
+        self.engine_view = EngineView(
+            client, view, self.live_feed, self.user_actions, self.status, self.slot_control, self.transport
+        )
+        connect(
+            view,
+            self.user_actions,
+            self.monitoring,
+            self.overlays,
+            self.engine_view,
+            self.status,
+            self.slot_control,
+        )
+        shortcuts.bind(view, {"Ctrl+O": self.transport.open_file})
+        shortcuts.bind(view, {"C": TypingGuard(view).guard(self.toggle_compact), "F1": self.open_tour})
+        self.controllers = Controllers(self.user_actions, view.mapping, midi or MidiInput())
+        self.tour = Tour(view, settings)
+        self.learn_menu = LearnMenu(view, self.user_actions.learn)
+        shortcuts.use_tab_focus_only(view)
+        self.status.watch_addresses(view)
+        view.setFocus()
+        self.arrangement = Arrangement(view)
+        view.resized.connect(self.arrangement.arrange)
+        self.full_size = QSize(1440, 900)  # of the whole window, while the compact one is shown
+        self.compact_size = COMPACT_SIZE
+        self.drawn = 0  # ticks that drew the plots
         self._late = False
-        self.drawn = 0  # pictures since the start
-        self._lay_out()
-        self._connect()
+        self.numbers_s, self._numbers_due = NUMBERS_S, 0.0
         self._timer = QTimer(self)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
         self._timer.timeout.connect(self.tick)
-        self._adopt(self)
-
-    def _adopt(self, part: QWidget) -> None:
-        """What keys and the cursor do with all widgets, for those of a part."""
-        keys.only_by_tab(part)
-        for widget in part.findChildren(QWidget):
-            if widget.property("address"):
-                widget.installEventFilter(self)
 
     def start(self) -> None:
-        """Begin to follow the engine."""
+        """Start to follow the engine."""
+        self.client.ask("codecs")
+        self.client.ask("effects")
         self._timer.start(INTERVAL_MS)
 
-    def _lay_out(self) -> None:
-        self.panels = {
-            "level": Panel("LEVEL", self.meters, "dBFS peak"),
-            "spectrum": Panel("SPECTRUM", self.spectrum, "dry · A · Δ"),
-            "use": Panel("TOKEN USE", self.use),
-            "slot": self.slots,
-        }
-        right = QSplitter(Qt.Orientation.Vertical)
-        right.setHandleWidth(6)
-        for panel, stretch in zip(self.panels.values(), (0, 12, 6, 8), strict=True):
-            right.addWidget(panel)
-            right.setStretchFactor(right.count() - 1, stretch)
-        across = QSplitter(Qt.Orientation.Horizontal)
-        across.setHandleWidth(8)
-        for part in (self.scope, right, self.drawer):
-            across.addWidget(part)
-        across.setStretchFactor(0, 1)
-        self.across, self.right = across, right
-        self.drawer.hide()
-        body = QWidget()
-        body.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
-        layout = QVBoxLayout(body)
-        layout.setContentsMargins(10, 8, 10, 8)
-        layout.setSpacing(8)
-        layout.addWidget(self.header)
-        layout.addWidget(across, 1)
-        layout.addWidget(self.strip)
-        self.setCentralWidget(body)
-        body.setFocus()
+    def apply_font_sizes(self) -> None:
+        """Set sizes that depend on the font, and list the presets; call once the font is known."""
+        self.view.apply_font_sizes()
+        self.setMinimumSize(self.arrangement.minimum())
+        self.arrangement.arrange()
+        self.view.morph.list_presets(self.user_actions.settings.presets())
 
-    def _connect(self) -> None:
-        wishes, strip, header = self.wishes, self.strip, self.header
-        strip.monitored.connect(self.hear)
-        strip.record.clicked.connect(lambda: wishes.toggle("record"))
-        strip.mute.clicked.connect(lambda: wishes.toggle("mute"))
-        strip.match.clicked.connect(self.toggle_match)
-        strip.freeze.toggled.connect(lambda on: setattr(self.scope, "frozen", on))
-        strip.blind.toggled.connect(self._blind)
-        header.run_pressed.connect(wishes.run_or_stop)
-        header.device_pressed.connect(lambda: self.open_drawer("Setup"))
-        header.latency_pressed.connect(self.open_latency)
-        header.misses_pressed.connect(self.open_misses)
-        for choice in header.codecs.values():
-            choice.chosen.connect(lambda codec, slot=choice.slot: wishes.change(f"{slot}.codec", codec))
-        self.mix.ghost_wanted.connect(wishes.ghost)
-        for part in (self.slots, self.bends, self.effects, self.mix):
-            part.changed.connect(wishes.change)
-            part.wants_to_learn.connect(wishes.learn)
-        self.bends.reset.connect(wishes.neutral)
-        self.play.changed.connect(wishes.change)
-        self.play.captured.connect(wishes.capture)
-        self.abx.began.connect(self._begin_abx)
-        self.abx.ended.connect(self._end_abx)
-        self.abx.heard.connect(lambda slot: self.client.set("monitor", slot))
-        self.morph.sent.connect(wishes.send)
-        self.morph.preset_saved.connect(self._save_preset)
-        self.morph.preset_chosen.connect(wishes.load_preset)
-        self.setup.start_wanted.connect(wishes.begin)
-        self.setup.devices_wanted.connect(lambda: self.client.ask("devices"))
-        self.scope.shown_changed.connect(self._show_titles)
-        keys.bind(
-            self,
-            {
-                **{key: partial(self.press_digit, key) for key in ABX_KEYS},
-                "G": partial(self.hear, "ghost"),
-                "Space": self.press_space,
-                "Esc": lambda: wishes.toggle("mute"),
-                "L": self.toggle_match,
-                "B": self.strip.blind.click,
-                "F": self.strip.freeze.click,
-                "R": lambda: wishes.toggle("record"),
-                "D": self.toggle_drawer,
-                "Ctrl+Return": wishes.run_or_stop,
-                "Ctrl+Z": wishes.undo,
-                "Ctrl+Shift+Z": wishes.redo,
-                "?": self.open_keys,
-            },
-        )
+    def fit(self, wanted: QSize) -> None:
+        """Take a size that fits the screen; on a small screen, in the compact arrangement."""
+        room = self.room()
+        if room.width() < self.minimumWidth() or room.height() < self.minimumHeight():
+            self.full_size = room
+            self.arrangement.set_compact(True)
+            self.setMinimumSize(self.arrangement.minimum().boundedTo(room))
+            wanted = self.compact_size
+        self.resize(wanted.boundedTo(room))
 
-    def polish(self) -> None:
-        """Sizes that depend on the font, once it is known."""
-        for part in (self.header, self.strip, self.slots, self.bends, self.mix):
-            part.polish()
-        em = theme.em(self)
-        self.across.setSizes([10_000, 21 * em, 28 * em])
-        self.morph.list_presets(self.wishes.store.presets())
+    def room(self) -> QSize:
+        """Return the largest size that fits the screen."""
+        return self.screen().availableSize() - FRAME
 
-    # What the player wishes, as far as it is to be seen here
-
-    def hear(self, path: str) -> None:
-        """Dry, a, b or delta; the pictures go with it."""
-        self.wishes.hear(path)
-        if path in ("a", "b", "delta") and not self.scope.blind:
-            self.scope.show_path(path)
-
-    def press_digit(self, key: str) -> None:
-        """What is heard; in a blind test what that has on its keys."""
-        if self.abx.running:
-            self.abx.key(key)
-        elif int(key) <= len(theme.PATHS):
-            self.hear(list(theme.PATHS)[int(key) - 1])
-
-    def _begin_abx(self) -> None:
-        self.fair.arrange()
-        QTimer.singleShot(round(1000 * LOOP_S), self.fair.settle)
-        self.strip.blind.setChecked(True)
-        self.strip.lock(True)
-
-    def _end_abx(self) -> None:
-        self.fair.restore()
-        self.strip.lock(False)
-        self.strip.blind.setChecked(False)
-
-    def swap(self) -> None:
-        """From A to B, or back."""
-        self.hear("b" if self.client.values["monitor"] == "a" else "a")
-
-    def press_space(self) -> None:
-        """Swap, unless the Tab key has gone to a button."""
-        if not keys.press_focused() and not self.abx.running:
-            self.swap()
-
-    def toggle_match(self) -> None:
-        """Play A and B as loud as dry, or as they are."""
-        self.wishes.change("match", "follow" if self.client.values["match"] == "off" else "off")
-        self._show_values()
-
-    def toggle_drawer(self) -> None:
-        self.drawer.setVisible(not self.drawer.isVisible())
-
-    def open_drawer(self, page: str) -> None:
-        """Open it at a page; again: close it."""
-        if self.drawer.isVisible() and self.drawer.page == page:
-            self.drawer.hide()
-            return
-        self.drawer.show_page(page)
-        self.drawer.show()
-        if page == "Setup":
-            self.client.ask("devices")
-
-    def open_latency(self) -> None:
-        """The terms of L."""
-        rate = self.client.rate or 1
-        remark = f"at {rate} Hz; it does not change while a stream runs"
-        self._open(self.header.latency, "LATENCY, SAMPLES AND MS", latency_rows(self.client.latency, rate), remark)
-
-    def open_misses(self) -> None:
-        """By kind."""
-        misses = self.client.misses
-        rows = [(kind, str(count)) for kind, count in misses.items()]
-        self._open(self.header.misses, "HOLES AND LOST BLOCKS", [*rows, ("all", str(sum(misses.values())))])
-
-    def open_keys(self) -> None:
-        """What the keys do."""
-        self._open(self.header.latency, "KEYS", keys.HELP)
-
-    def _open(self, under: QWidget, title: str, rows: Sequence[Sequence[str]], remark: str = "") -> None:
-        self.sheet = Sheet(self, title, rows, remark)
-        self.sheet.open_under(under)
-
-    def _blind(self, on: bool) -> None:
-        self.scope.hide_all(on)
-        self.strip.hide_names(on)
-        self.meters.blind = on
-        self.spectrum.message = self.use.message = "hidden while blind" if on else ""
-        self.spectrum.update()
-        self.use.update()
-        for choice in self.header.codecs.values():
-            choice.show_blind(on)
-        self.slots.setVisible(not on)
-        self._show_titles()
-
-    def _save_preset(self, name: str) -> None:
-        self.wishes.save_preset(name)
-        self.morph.list_presets(self.wishes.store.presets(), name)
-
-    def say(self, message: str, seconds: float = 4.0) -> None:
-        """A line at the bottom, for a while."""
-        self._said, self._said_until = message, time.monotonic() + seconds
-
-    # What the engine says
+    def toggle_compact(self) -> None:
+        """Change between the whole window and the compact one; each keeps its size."""
+        compact = not self.arrangement.compact
+        if compact:
+            self.full_size = self.size()
+            if self.isMaximized() or self.isFullScreen():
+                self.showNormal()
+        else:
+            self.compact_size = self.size()
+        self.arrangement.set_compact(compact)
+        self.setMinimumSize(self.arrangement.minimum().boundedTo(self.room()))
+        self.resize((self.compact_size if compact else self.full_size).boundedTo(self.room()))
 
     def tick(self) -> None:
-        """All that happens, 30 times a second; after one that took too long the pictures are left out once."""
-        begun = time.monotonic()
-        for event in self.client.poll():
-            self._hear(event)
-        state = "standing" if self.client.state == PLAYING and self.follower.standing else self.client.state
-        if state != self._state:
-            self._show_state(state)
+        """Handle events and draw, 30 times a second; after a late tick, skip drawing once."""
+        started = self._clock()
+        events = self.client.poll()
+        for event in events:
+            self.engine_view.on_event(event)
+            if event.kind == "stream":
+                self.controllers.start_stream()
+            elif event.kind == "facts" and event.args == ("effects",):
+                self.learn_menu.watch(self.view.effects)
+        self.engine_view.show_state()
+        playing = self.client.state == ClientState.PLAYING
+        self.controllers.step(playing=playing)
+        self.tour.step(playing=playing, compact=self.arrangement.compact)
         if not self._late:
-            self.follower.step(self.client.state in (WARMING, PLAYING))
-            self._show_numbers()
+            self.live_feed.step(self.client.state in (ClientState.WARMING_UP, ClientState.PLAYING))
+            if events or started >= self._numbers_due:
+                self._numbers_due = started + self.numbers_s
+                self.engine_view.show_numbers()
             self.drawn += 1
-        self._late = not self._late and time.monotonic() - begun > INTERVAL_MS / 1000
+        self._late = not self._late and self._clock() - started > INTERVAL_MS / 1000
 
-    def _hear(self, event: Event) -> None:
-        act: dict[str, Callable[..., None]] = {
-            "stream": self._begin,
-            "facts": self._facts,
-            "value": lambda name, value: self._show_values(),
-            "done": lambda what, text="", *rest: self._done(str(what), str(text)),
-            "fail": lambda what, why="", *rest: self._failed(str(what), str(why)),
-            "error": lambda address, reason, remedy="", *rest: self.say(f"{reason} {remedy}", 8.0),
-            "answer": lambda command, data: self.setup.list_devices(data) if command == "devices" else None,
-        }
-        if event.kind in act:
-            act[event.kind](*event.args)
-
-    def _failed(self, what: str, why: str) -> None:
-        self.say(f"{what}: {why}", 8.0)
-        if what == "capture":
-            self.abx.end()  # without a loop it would not be fair
-
-    def _begin(self) -> None:
-        self.follower.begin()
-        self.wishes.greet()
-        self.morph.greet()
-
-    def _done(self, what: str, text: str) -> None:
-        if what == "learn":
-            self.wishes.learned(text)
-        if what == "record" and text:
-            self.say(f"recording to {text}" if self.client.values["record"] else f"recorded in {text}", 8.0)
-
-    def _facts(self, what: str) -> None:
-        if what == "codec":
-            self.follower.set_codecs()
-            for slot in ("a", "b"):
-                self.slots.set_codec(slot, self.client.codecs.get(slot))
-            self.strip.set_available(set(self.client.codecs))
-            self._show_titles()
-        elif what == "latency":
-            self.header.show_latency(self.client.latency)
-        elif what == "effects":
-            self.effects.show_effects(self.client.effects, self.client.table)
-            self.effects.polish()
-            self._adopt(self.effects)
-            self._show_values()
-        elif what == "device":
-            self.header.device.setText(device_in_words(self.client.device))
-
-    def _show_values(self) -> None:
-        values = self.client.values
-        if not self.abx.running:
-            self.strip.show_path(values["monitor"])
-        self.strip.mute.setChecked(bool(values["mute"]))
-        self.strip.record.setChecked(bool(values["record"]))
-        self.strip.show_match(values["match"], {slot: values[f"{slot}.match"] for slot in sorted(self.client.codecs)})
-        self.slots.show_values(values)
-        self.bends.show_values(values)
-        self.effects.show_values(values)
-        self.play.show_values(values)
-        self.mix.show_values(values)
-
-    def _show_state(self, state: str) -> None:
-        before, self._state = self._state, state
-        self.header.show_state(state, STATES[state], state not in (ABSENT, GONE))
-        self.scope.dim(state in (GONE, "standing"))
-        self.scope.say(STATES[state] if state in (ABSENT, LOADING) else "")
-        if state in (PLAYING, WARMING):
-            self._show_values()
-        if state in (ABSENT, GONE) and before:
-            self.abx.end()
-            self.wishes.ended()
-
-    def _show_numbers(self) -> None:
-        for slot, choice in self.header.codecs.items():
-            known = slot in self.client.codecs
-            choice.show_codec(self.client.values[f"{slot}.codec"] if known else "off", self.follower.rate_of(slot))
-        self.panels["use"].say("" if self.scope.blind else self.follower.note_of_use)
-        if time.monotonic() > self._said_until:
-            self._said = self._hint()
-        if self.strip.hint.text() != self._said:
-            self.strip.hint.setText(self._said)
-
-    def _hint(self) -> str:
-        if self.follower.starving and self.client.state == PLAYING:
-            return "running short: fewer steps, a smaller codec, or more latency"
-        port = self.client.session.port if self.client.session else 0
-        return f"OSC 127.0.0.1:{port}  ·  Space swaps A and B  ·  ? keys" if port else "Ctrl+Return starts the engine"
-
-    def _show_titles(self) -> None:
-        blind = self.scope.blind
-        self.panels["spectrum"].say("" if blind else f"dry · {theme.NAMES[self.scope.slot]} · Δ")
-        tokens = self.scope.frames[self.scope.slot].title == "TOKENS"
-        self.panels["use"].entitle("TOKEN USE" if tokens or blind else "PACKETS")
-        if not blind:
-            self.slots.show_slot(self.scope.slot)
-
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - Qt's name
-        if event.type() == QEvent.Type.Enter and (address := watched.property("address")):
-            self.say(str(address), 3.0)
-        return False
+    def open_tour(self) -> None:
+        """Show the tour, in the whole window."""
+        if self.arrangement.compact:
+            self.toggle_compact()
+        self.tour.open()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: N802 - Qt's name
         if event.mimeData().hasUrls():
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:  # noqa: N802 - Qt's name
-        self.wishes.play_file(event.mimeData().urls()[0].toLocalFile())
+        self.user_actions.play_file(QDir.toNativeSeparators(event.mimeData().urls()[0].toLocalFile()))
 
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802 - Qt's name
         self._timer.stop()
-        self.wishes.leave()
+        self.meter_feed.close()
+        self.controllers.close()
+        self.user_actions.on_window_closed()
         self.client.close()
         event.accept()

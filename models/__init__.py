@@ -1,17 +1,21 @@
-"""Codecs: what they promise (`codec`), the ones there are, and how to have one by name (`load`)."""
+"""Codecs: the contract (`codec`), the registry of families and loading by name (`load`).
 
-from models.codec import Codec, CodecError, CodecSpec, Controls, Decoder, Encoder, Frame
-from models.load import available, load, split_path
+Knows no audio device, socket, window or thread, and nothing of realtime, gui or benchmarks. The
+only network access is the download of weights (`weights_io`).
+"""
+
+from models.codec import Codec, CodecError, CodecSpec, Decoder, DecoderControls, Encoder, Frame
+from models.load import catalogue, load, split_codec_path
 
 __all__ = [
     "Codec",
     "CodecError",
     "CodecSpec",
-    "Controls",
     "Decoder",
+    "DecoderControls",
     "Encoder",
     "Frame",
-    "available",
+    "catalogue",
     "load",
-    "split_path",
+    "split_codec_path",
 ]

@@ -1,9 +1,10 @@
 """The contract between codecs and everything that runs them.
 
-A codec is fed chunk by chunk and answers chunk by chunk; its declared `lookahead` is exactly how many samples the
-output lags the input beyond the hop. The law that `tests/contract.py` holds every codec to: fed hop by hop, it gives
-the samples it gives for the whole file, and `reset()` makes it new. Numpy at the border: nothing here knows torch,
-devices, threads or the timeline.
+An encoder turns each hop of samples into one frame, a decoder each frame into one hop. The output
+lags the input by exactly `lookahead` samples beyond the hop. `tests/support/contract.py` holds
+every codec to this contract: a stream gives the same samples as the whole file, and `reset()`
+restores the initial state. Arrays are numpy's; nothing here knows torch, devices, threads or the
+timeline.
 """
 
 from __future__ import annotations
@@ -18,40 +19,70 @@ import numpy.typing as npt
 Audio = npt.NDArray[np.float32]  # [C, T], full scale is ±1
 Tokens = npt.NDArray[np.int32]  # [tokens]
 
-MODES = ("autoregressive", "parallel")  # of decoding a whole file
+MODES = ("autoregressive", "parallel")  # ways to decode a whole file
 
 
 class CodecError(Exception):
-    """A codec that cannot be had or made to work; the message says what was given, what is allowed, what to do."""
+    """Error in a codec or its files.
+
+    The message says what was given, what is allowed and what to do.
+    """
+
+
+class CodecProgramError(CodecError):
+    """Error of a codec that is a program of its own, while it plays: loading it again would not help."""
 
 
 @dataclass(frozen=True)
 class CodecSpec:
-    """What a codec is, fixed for its life."""
+    """Constants of a codec: rates, sizes and paths."""
 
     name: str
     sample_rate: int  # Hz
     channels: int
-    hop: int  # samples one frame stands for
-    lookahead: int  # samples the output lags the input, beyond the hop
-    tokens: int  # tokens in a frame; 0 if the codec has none (Opus: bytes)
-    cardinality: int  # values of a token; 0 if it has none
-    latent: tuple[int, int]  # shape of a frame's continuous latent; (0, 0) if it has none
-    paths: tuple[str, ...]  # ("continuous", "discrete") or ("discrete",)
-    time_ordered: bool  # False: the tokens of a frame summarise it, in no time order
-    books: int = 0  # residual codebooks, which a decoder may be told to use fewer of; 0: it has none
+    hop: int  # samples in a frame
+    lookahead: int  # samples by which the output lags the input, beyond the hop
+    tokens: int  # tokens in a frame; 0 for a codec of byte packets (Opus)
+    cardinality: int  # values of a token; 0 if there are no tokens
+    latent: tuple[int, int]  # shape of a frame's continuous latent; (0, 0) if there is none
+    paths: tuple[str, ...]  # ("continuous", "discrete"), ("continuous",) or ("discrete",)
+    time_ordered: bool  # False: the tokens of a frame summarise it as a whole, in no order of time
+    books: int = 0  # residual codebooks, of which a decoder can use fewer; 0: none
 
     @property
     def frame_rate(self) -> float:
-        """Frames per second."""
+        """Return the frames per second."""
         return self.sample_rate / self.hop
 
+    @property
+    def bounded(self) -> bool:
+        """Return True if latents lie within -1 ... 1, as those of a codec that quantises them.
+
+        The latents of a codec with the continuous path alone may have any finite value.
+        """
+        return "discrete" in self.paths
+
     def check_path(self, path: str) -> None:
-        """CodecError unless it is one of the codec's."""
+        """Raise CodecError unless `path` is one of `paths`."""
         if path not in self.paths:
             raise CodecError(
                 f'path "{path}" not offered by codec "{self.name}" ({", ".join(self.paths)}). '
                 f"Pass {self.name}:{self.paths[0]}."
+            )
+
+    def check_chunk(self, chunk: Audio) -> None:
+        """Raise CodecError unless the chunk is one hop, [channels, hop]."""
+        if chunk.shape != (self.channels, self.hop):
+            expected = [self.channels, self.hop]
+            raise CodecError(f"chunk has shape {list(chunk.shape)}; {self.name} takes {expected}.")
+
+    def check_tokens(self, frame: Frame) -> None:
+        """Raise CodecError unless the frame has `tokens` tokens, each in [0, cardinality)."""
+        tokens = frame.tokens
+        if tokens.shape != (self.tokens,) or tokens.min() < 0 or tokens.max() >= self.cardinality:
+            raise CodecError(
+                f"frame {frame.index}: tokens {list(tokens.shape)} must be {self.tokens} values of "
+                f"0 ... {self.cardinality - 1}."
             )
 
 
@@ -61,71 +92,118 @@ class Frame:
 
     index: int  # frames since reset()
     tokens: Tokens  # int32 [tokens]
-    latent: npt.NDArray[np.float32] | None  # float32 [latent]; what the continuous path decodes from
-    bits: float  # size on the wire at fixed length
-    payload: bytes = b""  # classic codecs: the packet
+    latent: npt.NDArray[np.float32] | None  # float32 [latent]: input of the continuous path
+    bits: float  # bits of all tokens at fixed length, of the payload, or of a latent without tokens in float16
+    payload: bytes = b""  # packet of a classic codec
 
 
 @dataclass(frozen=True)
-class Controls:
-    """What a decoder may be told per frame; a codec ignores what it lacks."""
+class DecoderControls:
+    """Settings of a decoder for one frame. A codec ignores the ones it does not have."""
 
-    steps: int = 2
-    context_noise: float = 0.4
-    seed: int = 0
-    books: int | None = None  # residual codecs: how many codebooks; None or 0: all
-    mute: tuple[int, ...] = ()  # residual codecs: for each codebook whether it is left out; what is missing is 0
-    solo: tuple[int, ...] = ()  # and whether it is heard while those that are not soloed are left out
+    steps: int = 2  # evaluations of a denoiser
+    context_noise: float = 0.4  # 0 to 1 of the noise schedule, added to the previous frame
+    seed: int = 0  # of the decoding noise
+    books: int | None = None  # residual codecs: number of codebooks used; None or 0: all
+    mute: tuple[int, ...] = ()  # residual codecs: a flag for each codebook that is left out; missing flags are 0
+    solo: tuple[int, ...] = ()  # the same for soloed codebooks: if any is set, the others are left out
 
 
-def part_sent(books: int, controls: Controls) -> float:
-    """Of a frame's bits the part that is sent, by a codec of so many residual books (0: none, all is sent)."""
+def sent_fraction(books: int, controls: DecoderControls) -> float:
+    """Return the fraction of a frame's bits that is sent, 0 to 1.
+
+    `books` is the codec's number of residual codebooks, 0 if it has none.
+    """
     return min(controls.books or books, books) / books if books else 1.0
 
 
+def audible_books(controls: DecoderControls, books: int) -> list[bool]:
+    """Return a flag for each residual codebook: True if `controls` let it be decoded.
+
+    The first `controls.books` (None or 0: all) are decoded. If some of these are soloed, only they
+    are decoded. Muted codebooks never are.
+    """
+    sent = [book < (controls.books or books) for book in range(books)]
+    soloed = [on and _is_set(controls.solo, book) for book, on in enumerate(sent)]
+    chosen = soloed if any(soloed) else sent
+    return [on and not _is_set(controls.mute, book) for book, on in enumerate(chosen)]
+
+
+def _is_set(flags: tuple[int, ...], book: int) -> bool:
+    """Return the flag of a book; missing flags are 0."""
+    return book < len(flags) and bool(flags[book])
+
+
 class Encoder(Protocol):
-    """All the state of one running encode; owned by one thread."""
+    """State of one encoded stream; used by one thread."""
 
     def encode(self, chunk: Audio) -> Frame:
-        """Encode exactly one hop, float32 [channels, hop]."""
+        """Encode one hop, float32 [channels, hop]."""
         ...
 
     def reset(self) -> None:
-        """Forget everything heard; the next frame has index 0."""
+        """Restore the initial state; the next frame has index 0."""
+        ...
+
+
+@runtime_checkable
+class BlockEncoder(Encoder, Protocol):
+    """Encoder that takes many hops at once, which is faster where all of a file is there."""
+
+    def encode_block(self, block: Audio) -> list[Frame]:
+        """Encode [channels, n * hop] to n frames: those of n calls of `encode`, up to rounding."""
         ...
 
 
 class Decoder(Protocol):
-    """All the state of one running decode, on one path; owned by one thread."""
+    """State of one decoded stream on one path; used by one thread."""
 
-    def decode(self, frame: Frame, controls: Controls) -> Audio:
-        """Decode one frame to float32 [channels, hop], `lookahead` samples late."""
+    def decode(self, frame: Frame, controls: DecoderControls) -> Audio:
+        """Decode one frame to float32 [channels, hop], `lookahead` samples after the input."""
         ...
 
     def reset(self) -> None:
-        """Forget everything decoded."""
+        """Restore the initial state."""
         ...
 
 
 @runtime_checkable
 class WholeFile(Protocol):
-    """What a codec offers beyond the stream, if it can look at all of a file at once."""
+    """Whole-file interface of codecs that can see all of a file at once."""
 
     config_hash: bytes
 
     def encode(self, audio: Audio, path: str = ...) -> npt.NDArray[np.generic]:
-        """[2, n] at the codec's rate to codes float32 [frames, latents, dims] or tokens int32 [frames, latents]."""
+        """Encode [2, n] at the codec's rate.
+
+        Return codes float32 [frames, latents, dims] or tokens int32 [frames, latents].
+        """
         ...
 
     def decode(
         self, codes: npt.NDArray[np.generic], mode: str = ..., steps: int | None = ..., generator: int = ...
     ) -> Audio:
-        """Codes or tokens to [2, frames * hop + lookahead], aligned with what was encoded; mode: see MODES."""
+        """Decode codes or tokens to [2, frames * hop + lookahead], aligned with the input.
+
+        For `mode` see MODES.
+        """
+        ...
+
+
+@runtime_checkable
+class Interpolating(Protocol):
+    """Codec that interpolates the latents of two frames before its quantiser."""
+
+    def between(self, first: Tokens, last: Tokens, position: float) -> Tokens:
+        """Return the tokens of the latent at `position` between those of two frames.
+
+        0 is the first frame, 1 the last.
+        """
         ...
 
 
 class Codec(Protocol):
-    """Weights and settings; shared by all the encoders and decoders it opens."""
+    """Weights and settings, shared by all the encoders and decoders that it opens."""
 
     @property
     def spec(self) -> CodecSpec: ...
@@ -133,9 +211,15 @@ class Codec(Protocol):
     def open_encoder(self) -> Encoder: ...
 
     def open_decoder(self, path: str) -> Decoder:
-        """A decoder of one of `spec.paths`; CodecError names the paths there are."""
+        """Return a new decoder of one of `spec.paths`.
+
+        For another path, CodecError names those of the codec.
+        """
         ...
 
-    def decode_together(self, work: Sequence[tuple[Decoder, Frame, Controls]]) -> list[Audio]:
-        """Decode several frames of decoders of this codec, each as its own `decode` would: a loop, or one batch."""
+    def decode_batch(self, work: Sequence[tuple[Decoder, Frame, DecoderControls]]) -> list[Audio]:
+        """Decode one frame of each of several decoders of this codec.
+
+        The results are those of their own `decode`.
+        """
         ...

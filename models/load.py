@@ -1,253 +1,256 @@
-"""Codecs by name: "pcm", "opus:24", "pcm:hop=1024,lookahead=64".
+"""Load codecs by name, such as "pcm", "opus:24" or "pcm:hop=1024,lookahead=64".
 
-A name is a family, and after the first colon what that family makes of it; a network's may end in ":slide=2"
-(`models.sliding`). A family's module is imported when one of its codecs is asked for: who plays Opus never pays for
-torch.
+A name is a family, then a colon and options of that family, or a file of the user's: a checkpoint,
+or "rave:PATH.ts", a program in TorchScript (`models.scripted`). A CoDiCodec's name may end in
+":slide=2" (`models.codicodec.overlapped_decode`), a residual codec's in ":frames=4". A family's
+module is imported when one of its codecs is loaded: Opus never imports torch.
 """
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from models.codec import Audio, Codec, CodecError, CodecSpec
-from models.config import CoDiCodecConfig, spec_of
-from models.pcm import Pcm
+from models.codec import Audio, Codec, CodecError
+from models.cores import limit_cores as limit_cores
+from models.cores import usable_cores as usable_cores
+from models.openmp import limit_openmp_spinning as limit_openmp_spinning
+from models.openmp import torch_threads as torch_threads
+from models.openmp import use_torch_threads as use_torch_threads
+from models.registry import FAMILIES, LANGUAGE, PATHS, SWIFT, kbps_of, load_network, safetensors_header
+from models.scripted import trust
+from models.scripted.model_rows import own_codecs, scripted_row
+from models.scripted.players import NeutonePlayer, NnPlayer
+from models.scripted.players import Player as Player
+from models.scripted.process import START_S
+from models.weights_io import releases
+from models.weights_io.download import ProgressFn
 
 if TYPE_CHECKING:
-    from models.entropy import TokenModel
-    from models.forecast import Forecast
+    from models.entropy.range_coding import TokenModel
+    from models.language.continuation import Continuation
 
-WEIGHTS = Path(__file__).parent / "weights"
-NANO, SWIFT = WEIGHTS / "nano.safetensors", WEIGHTS / "swift.safetensors"
-FORECAST, SWIFT_CODES = WEIGHTS / "swift-codes.safetensors", (48_000, 320, 1024)  # of codes of this rate, hop and size
-PATHS = ("continuous", "discrete")
-CHECKPOINTS = (".safetensors", ".pt", ".th", ".pth")  # a name that ends so is a file
-HEADER = 100_000_000  # bytes of JSON before the tensors; longer is no checkpoint
-SPINS, SPINS_PREFERRED = "2000", "200000"  # about 0.1 and 10 ms
-DEFAULTS = ("pcm", "opus", "mp3", "aac")  # what available() lists
+SCRIPTED = "rave"  # begins the names of codecs that are nn~ exports
+SCRIPTED_START_S = START_S  # longest first answer of a player, in seconds
+SCRIPTED_EFFECTS = ("nn", "neutone")  # kinds of effects that are TorchScript
+CHECKPOINTS = (".safetensors", ".pt", ".th", ".pth")  # endings of names that are files
 
-# rest of the name ("" if none), rate asked for, precision asked for -> codec
-Loader = Callable[[str, int | None, str | None], Codec]
-# blocks [C, T], sample rate, channels -> as many samples, each at its own place
+# blocks [C, T], sample rate, channels -> blocks of as many samples, aligned with the input
 Transcoder = Callable[[Iterator[Audio], int, int], Iterator[Audio]]
 
 
 def load(name: str, *, rate: int | None = None, precision: str | None = None) -> Codec:
-    """The codec of this name.
+    """Return the codec of a name; CodecError if there is none, or its files are missing or damaged.
 
-    `rate` is the rate, in Hz, that the caller runs at: a codec that can run at it does, others keep the one in their
-    spec. `precision` is for networks; float32 unless given. CodecError if there is no such codec.
+    `rate` is the caller's sample rate in Hz; a codec that does not support it keeps its own, which
+    is in its spec. `precision` is for networks: float32 (the default), bfloat16 or auto.
     """
-    file = Path(name.partition(":slide=")[0])
+    given, _, frames = name.partition(":frames=")
+    file = Path(given.partition(":slide=")[0])
     if file.suffix in CHECKPOINTS:
-        return _residual_file(file) if is_residual(file) else _network(name, precision)
+        return _residual_file(file, frames) if is_residual(file) else load_network(name, precision)
     family, _, rest = name.partition(":")
+    if family == SCRIPTED:
+        from models.scripted.codec import load_rave
+
+        return load_rave(rest, rate)
     if family not in FAMILIES:
         raise CodecError(
-            f'codec "{name}" is unknown ({", ".join(FAMILIES)}, or a file {" or ".join(CHECKPOINTS)}). '
+            f'codec "{name}" is unknown ({", ".join(FAMILIES)}, rave:PATH.ts, or a file {" or ".join(CHECKPOINTS)}). '
             "Pass one of these, such as opus:24."
         )
-    return FAMILIES[family](rest, rate, precision)
+    fetch(name)  # before importing the family: torch takes seconds, a failed download none
+    return FAMILIES[family].load(rest, rate, precision)
 
 
-def available() -> list[CodecSpec]:
-    """What each family gives when nothing but its name is asked for; of the network only the sizes are read."""
-    return [*(load(name).spec for name in DEFAULTS), *_bundled()]
+def catalogue() -> list[dict[str, object]]:
+    """Return a row for each available family, in the order of the registry, then the user's own.
+
+    Makes no network call, and runs nothing.
+    """
+    return [row for family in FAMILIES.values() if (row := family.row())] + [scripted_row(e) for e in own_codecs()]
 
 
-def split_path(given: str) -> tuple[str, str | None]:
-    """CODEC[:PATH] in its two parts; only a last part that is a signal path is one."""
+def give_consent(name: str) -> str:
+    """Store the user's consent to run the file of a codec or effect, or of a path.
+
+    Return a line that says so; empty for names without such a file. CodecError if the file is
+    refused whatever the user says.
+    """
+    if not (path := _scripted_path(name)):
+        return ""
+    file = trust.give_consent(path)
+    return f'"{file.path.name}" may run from now on (SHA-256 {file.sha256})'
+
+
+def revoke_consent(name: str) -> str:
+    """Take back the consent of `give_consent`. Return a line that says so, or empty."""
+    if not (path := _scripted_path(name)):
+        return ""
+    trust.revoke_consent(path)
+    return f'"{path.name}" may not run any more'
+
+
+def open_nn_player(path: Path, rate: int, channels: int) -> Player:
+    """Return the `forward` of a trusted nn~ export as a player of audio.
+
+    `rate` in Hz is used if the file names none. CodecError if it cannot be opened.
+    """
+    return NnPlayer(path, rate, channels)
+
+
+def open_neutone_player(path: Path, rate: int, channels: int) -> Player:
+    """Return a trusted Neutone model as a player of audio at `rate` in Hz; CodecError if it cannot be opened."""
+    return NeutonePlayer(path, rate, channels)
+
+
+def _scripted_path(name: str) -> Path | None:
+    """Return the file of a scripted codec or effect, or of a path; None for other names."""
+    kind, _, where = split_codec_path(name)[0].partition(":")
+    if kind in (SCRIPTED, *SCRIPTED_EFFECTS):
+        return Path(where.partition(":stereo")[0]).expanduser()
+    return Path(name).expanduser() if Path(name).suffix in (".ts", ".nm") else None
+
+
+def fetch(name: str, on_progress: ProgressFn | None = None) -> None:
+    """Download the released weights of a codec if they are not on this computer.
+
+    Print the name and the progress of a download, and pass the progress to `on_progress` in bytes,
+    with the sum of all. Raise CodecError if it fails. Do nothing for codecs without released weights
+    and for variants that the catalogue does not list: `load` checks those before it downloads
+    anything.
+    """
+    family, _, variant = name.partition(":")
+    if family in releases.RELEASES and variant in ("", *FAMILIES[family].variants):
+        releases.find(family, on_progress)
+
+
+def split_codec_path(given: str) -> tuple[str, str | None]:
+    """Split CODEC[:PATH] into name and path.
+
+    The path is None unless the last part is a signal path.
+    """
     name, _, last = given.rpartition(":")
     return (name, last) if name and last in PATHS else (given, None)
 
 
 def load_transcoder(name: str) -> tuple[Transcoder, int] | None:
-    """For a codec without a fixed hop (Vorbis): what puts whole files through it, and its kbit/s. Else None."""
+    """Return the whole-file transcoder of a codec without a fixed hop (Vorbis) and its kbit/s.
+
+    Return None for others.
+    """
     family, _, rest = name.partition(":")
     if family != "vorbis":
         return None
-    from models.transcode import transcode
+    from models.classic.vorbis import transcode
 
-    kbps = _kbps(family, rest, 96)
+    kbps = kbps_of(family, rest, 96)
     return partial(transcode, kbps=kbps), kbps
 
 
 def convert(source: Path, target: Path) -> None:
-    """A released CoDiCodec checkpoint to ours; its weights stay under their licence. CodecError if it is not sound."""
-    from models import checkpoint
+    """Convert a released CoDiCodec checkpoint to our format.
+
+    Raise CodecError if it is damaged or another model. The weights stay under their licence.
+    """
+    from models.codicodec import checkpoint
 
     checkpoint.convert(source, target)
 
 
-def recorded_with(config_hash: bytes) -> str | None:
-    """The name of the codec whose tapes have this hash; None if it is of a checkpoint that has no name here."""
-    from models.recorded import name_of
+def codec_of_tape(config_hash: bytes) -> str | None:
+    """Return the name of the codec that a tape with this hash was recorded with.
+
+    Return None if it has no name.
+    """
+    from models.tape_registry import name_of
 
     return name_of(config_hash)
 
 
-def open_token_model(spec: CodecSpec) -> TokenModel | None:
-    """What tells the size of a residual codec's frames under an entropy coder; None for other codecs."""
-    if not spec.books:
-        return None
-    from models.entropy import TokenModel
+def open_entropy_estimator(codec: Codec) -> TokenModel | None:
+    """Return an estimator of the entropy-coded size of a residual codec's frames.
 
-    return TokenModel(spec.books, spec.cardinality)
-
-
-def forecast_of(rate: int, hop: int, books: int, size: int) -> Forecast | None:
-    """What tells the next codes of streams like the bundled residual codec's; None for others."""
-    if (rate, hop, size) != SWIFT_CODES or not 1 <= books <= 8 or not FORECAST.is_file():
-        return None
-    from models.forecast import Forecast
-
-    return Forecast.read(FORECAST)
-
-
-def code_tokens(tokens: npt.NDArray[np.int32], size: int, forecast: Forecast | None) -> bytes:
-    """Tokens [steps, books] under an entropy coder; CodecError if it is not installed."""
-    from models.entropy import encode
-
-    return encode(tokens, size, forecast)
-
-
-def decode_tokens(
-    data: bytes, steps: int, books: int, size: int, forecast: Forecast | None
-) -> npt.NDArray[np.int32]:  # fmt: skip
-    """Inverse of `code_tokens`."""
-    from models.entropy import decode
-
-    return decode(data, steps, books, size, forecast)
-
-
-def _pcm(rest: str, rate: int | None, precision: str | None) -> Codec:
-    name = f"pcm:{rest}" if rest else "pcm"
-    given: dict[str, Any] = {} if rate is None else {"sample_rate": rate}
-    for option in rest.split(",") if rest else ():
-        key, _, value = option.partition("=")
-        try:
-            if key in PCM_NUMBERS:
-                given[key] = float(value)
-            else:
-                given[PCM_INTEGERS[key]] = int(value)
-        except (KeyError, ValueError):
-            raise CodecError(
-                f'option "{option}" of codec "{name}" is not one of {", ".join(PCM_INTEGERS)} (integers), compute '
-                "(seconds), gain (-1 to 1). Pass such as pcm:hop=1024,lookahead=64."
-            ) from None
-    return Pcm(**given, name=name)
-
-
-def _classic(name: str, default: int) -> Loader:
-    def loader(rest: str, rate: int | None, precision: str | None) -> Codec:
-        from models.classic import FAMILIES, Classic
-
-        family = FAMILIES[name]
-        return Classic(
-            family, _kbps(name, rest, default), rate if rate is not None and rate in family.rates else family.rates[0]
-        )
-
-    return loader
-
-
-def _vorbis(rest: str, rate: int | None, precision: str | None) -> Codec:
-    name = f"vorbis:{rest}" if rest else "vorbis"
-    raise CodecError(
-        f'codec "{name}" has no fixed hop: it is for whole files (verdigris render). Live, pass opus, mp3 or aac.'
-    )
-
-
-def calm_threads(*, preferred: bool = False) -> None:
-    """Before torch is first imported: its threads wait for each other many times in a frame, by default spinning for as
-    long as it takes, and where another program wants a core they keep from it the thread that they wait for.
-
-    `preferred`: the system runs this process before others. Then a thread that sleeps gives its core to one that keeps
-    it for milliseconds, and to spin is better. The first call counts.
+    Return None for other codecs.
     """
-    os.environ.setdefault("GOMP_SPINCOUNT", SPINS_PREFERRED if preferred else SPINS)
+    if not codec.spec.books:
+        return None
+    if own := getattr(codec, "new_token_model", None):
+        found: TokenModel = own()
+        return found
+    from models.entropy.range_coding import CountingModel
+
+    return CountingModel(codec.spec.books, codec.spec.cardinality)
 
 
-def _network(name: str, precision: str | None) -> Codec:
-    calm_threads()
-    from models.checkpoint import load_codec
+def open_continuation(codec: Codec) -> Continuation | None:
+    """Return the continuation of a codec's frames; None if the codec has no language model.
 
-    return load_codec(name, precision)
+    CodecError if the model's file is damaged.
+    """
+    from models.swift.codec import Swift
+
+    if not isinstance(codec, Swift):
+        return None
+    from models.language.continuation import Continuation
+    from models.language.language_weights import load_language
+
+    language = load_language(LANGUAGE)
+    return Continuation(codec, language) if language.books == codec.weights.digest else None
 
 
-def _residual(family: str) -> Loader:
-    def loader(rest: str, rate: int | None, precision: str | None) -> Codec:
-        calm_threads()
-        from models.residual_load import load_family
+def open_tape_model(config_hash: bytes, tokens: int, cardinality: int) -> TokenModel:
+    """Return the model that codes the tokens of a tape, by the hash in its header.
 
-        return load_family(family, rest)
+    Tapes of swift have a model of their own; the tokens of others are counted. CodecError if the
+    weights of swift are damaged.
+    """
+    from models.entropy.range_coding import CountingModel
+    from models.swift.codec import load_swift, names
 
-    return loader
+    digest = safetensors_header(SWIFT).get("__metadata__", {}).get("digest", "")
+    if name := next((name for name, known in names(digest) if known == config_hash), None):
+        return load_swift(name.partition(":")[2], SWIFT).new_token_model()
+    return CountingModel(tokens, cardinality)
 
 
-def _residual_file(path: Path) -> Codec:
-    calm_threads()
-    from models.residual_load import load_file
+def code_tokens(tokens: npt.NDArray[np.int32], model: TokenModel) -> bytes:
+    """Entropy-code tokens [steps, books] with a new model.
 
-    return load_file(path)
+    Raise CodecError if the coder is not installed.
+    """
+    from models.entropy.range_coding import encode
+
+    return encode(tokens, model)
+
+
+def decode_tokens(data: bytes, steps: int, model: TokenModel) -> npt.NDArray[np.int32]:
+    """Return the tokens int32 [steps, books] of `code_tokens`, by a new model of the same kind.
+
+    Raise CodecError if the data is damaged.
+    """
+    from models.entropy.range_coding import decode
+
+    return decode(data, steps, model)
 
 
 def is_residual(path: Path) -> bool:
-    """Whether a checkpoint is of the residual family: by its suffix, a safetensors file by its header."""
+    """Return True if a checkpoint is of the residual family.
+
+    The suffix decides, for a safetensors file the names in its header.
+    """
     if path.suffix != ".safetensors":
         return path.suffix in (".th", ".pth")
-    header = _header(path)
-    return any(name.startswith(("quantizer.", "quantiser.")) for name in header)
+    return any(name.startswith(("quantizer.", "quantiser.")) for name in safetensors_header(path))
 
 
-def _header(path: Path) -> dict[str, Any]:
-    """The header of a safetensors file; empty where it cannot be read."""
-    try:
-        with path.open("rb") as file:
-            found = json.loads(file.read(min(int.from_bytes(file.read(8), "little"), HEADER)))
-    except (ValueError, OSError):
-        return {}
-    return found if isinstance(found, dict) else {}
+def _residual_file(path: Path, frames: str) -> Codec:
+    limit_openmp_spinning()
+    from models.residual.registry import load_file
 
-
-def _bundled() -> list[CodecSpec]:
-    """The specs of the bundled networks, from the headers of their weights: no torch for a list."""
-    specs = [spec_of(CoDiCodecConfig.from_json(_header(NANO)["__metadata__"]["config"]))] if NANO.is_file() else []
-    if SWIFT.is_file():
-        held: dict[str, Any] = json.loads(_header(SWIFT)["__metadata__"]["spec"])
-        specs.append(CodecSpec(**held | {name: tuple(held[name]) for name in ("latent", "paths")}))
-    return specs
-
-
-def _kbps(family: str, given: str, default: int) -> int:
-    try:
-        return int(given) if given else default
-    except ValueError:
-        raise CodecError(
-            f'bitrate "{given}" of {family} is not an integer of kbit/s. Pass such as {family}:{default}.'
-        ) from None
-
-
-PCM_NUMBERS = ("compute", "gain")
-PCM_INTEGERS = {"hop": "hop", "lookahead": "lookahead", "rate": "sample_rate", "channels": "channels"}
-
-FAMILIES: dict[str, Loader] = {
-    "pcm": _pcm,
-    "opus": _classic("opus", 24),
-    "mp3": _classic("mp3", 128),
-    "aac": _classic("aac", 96),
-    "vorbis": _vorbis,
-    "swift": _residual("swift"),
-    "encodec24": _residual("encodec24"),
-    "encodec48": _residual("encodec48"),
-    "dac": _residual("dac"),
-    "nano": lambda rest, rate, precision: _network(f"nano:{rest}" if rest else "nano", precision),
-    "codicodec": lambda rest, rate, precision: _network(f"codicodec:{rest}" if rest else "codicodec", precision),
-}
+    return load_file(path, frames)

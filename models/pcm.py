@@ -1,7 +1,7 @@
-"""The smallest honest codec: every sample passes through bit for bit.
+"""PCM codec: every sample passes through bit for bit.
 
-It can also be slow (`compute`), late (`lookahead`) or turned over (`gain` −1), so that whatever runs codecs can be
-tested without one.
+Options make it slow (`compute`), late (`lookahead`) or inverted (`gain` −1), to test the code that
+runs codecs.
 """
 
 from __future__ import annotations
@@ -11,18 +11,19 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from models.codec import Audio, CodecError, CodecSpec, Controls, Decoder, Encoder, Frame
+from models.codec import Audio, CodecError, CodecSpec, Decoder, DecoderControls, Encoder, Frame
 
 NO_TOKENS = np.zeros(0, np.int32)
-NO_TOKENS.flags.writeable = False  # every frame carries the same one
+NO_TOKENS.flags.writeable = False  # all frames share it
 SAMPLE_BITS = 32
-LITTLE_ENDIAN = np.dtype("<f4")  # a payload means the same on every machine
+LITTLE_ENDIAN = np.dtype("<f4")  # on every machine
 
 
 class Pcm:
-    """Samples as they are, `lookahead` samples late, each decode taking `compute` seconds.
+    """Codec of plain samples, delayed by `lookahead` samples and scaled by `gain`.
 
-    The default hop is about the block of a sound card: the latency that remains is then the engine's own.
+    Each decode takes `compute` seconds. The default hop is about the block of a sound card: the
+    remaining latency is the engine's own.
     """
 
     def __init__(
@@ -66,17 +67,22 @@ class Pcm:
         self.spec.check_path(path)
         return PcmDecoder(self.spec, self.compute, self.gain)
 
-    def decode_together(self, work: Sequence[tuple[Decoder, Frame, Controls]]) -> list[Audio]:
+    def decode_batch(self, work: Sequence[tuple[Decoder, Frame, DecoderControls]]) -> list[Audio]:
         return [decoder.decode(frame, controls) for decoder, frame, controls in work]
 
 
 class PcmEncoder:
+    """Encoder of `Pcm`.
+
+    The payload of a frame is its samples, float32 little-endian, [channels, hop].
+    """
+
     def __init__(self, spec: CodecSpec) -> None:
         self.spec = spec
         self.index = 0
 
     def encode(self, chunk: Audio) -> Frame:
-        assert chunk.shape == (self.spec.channels, self.spec.hop), chunk.shape
+        self.spec.check_chunk(chunk)
         frame = Frame(
             index=self.index,
             tokens=NO_TOKENS,
@@ -92,19 +98,22 @@ class PcmEncoder:
 
 
 class PcmDecoder:
-    carry: Audio  # [channels, lookahead]: heard, not yet given out
+    """Decoder of `Pcm`."""
+
+    carry: Audio  # [channels, lookahead]: decoded, not yet returned
 
     def __init__(self, spec: CodecSpec, compute: float, gain: float = 1.0) -> None:
         self.spec = spec
         self.compute, self.gain = compute, np.float32(gain)
         self.reset()
 
-    def decode(self, frame: Frame, controls: Controls) -> Audio:
-        # Sleep, not spin: like the kernels and libraries real codecs spend their time in, it gives up the GIL, and on a
-        # machine with few cores it takes none from the driver whose deadline is under test.
+    def decode(self, frame: Frame, controls: DecoderControls) -> Audio:
+        """Decode one frame to float32 [channels, hop]; an empty payload is silence."""
+        # Sleep, not spin: it releases the GIL, as the libraries of real codecs do, and leaves the
+        # core to the driver under test.
         if self.compute:
             time.sleep(self.compute)
-        payload = frame.payload or bytes(4 * self.spec.channels * self.spec.hop)  # an empty one is silence
+        payload = frame.payload or bytes(4 * self.spec.channels * self.spec.hop)  # an empty payload is silence
         chunk = np.frombuffer(payload, LITTLE_ENDIAN).reshape(self.spec.channels, self.spec.hop)
         line = np.concatenate([self.carry, chunk], axis=1, dtype=np.float32)
         self.carry = line[:, self.spec.hop :].copy()

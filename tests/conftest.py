@@ -1,4 +1,4 @@
-"""What every test run needs: our own packages, no display, and the same examples each time in CI."""
+"""Setup of every test run: our own packages, no display, and repeatable examples in CI."""
 
 from __future__ import annotations
 
@@ -15,30 +15,36 @@ import pytest
 
 if TYPE_CHECKING:
     from gui.window import Window
-    from tests.desk import Desk
-    from tests.gui_rig import FakeClient
+    from tests.support.desk import Desk
+    from tests.support.gui_rig import FakeClient
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# What the user's own sessions have kept is neither read nor changed.
+# The user's own sessions, and those of other processes that run tests, are neither seen nor changed.
 _home = tempfile.TemporaryDirectory(prefix="verdigris-tests-", ignore_cleanup_errors=True)
 os.environ["XDG_CONFIG_HOME"] = _home.name
+os.environ["XDG_RUNTIME_DIR"] = tempfile.mkdtemp(dir=_home.name)  # mode 0700
+os.environ["VERDIGRIS_CACHE"] = os.path.join(_home.name, "weights")
+os.environ["VERDIGRIS_OFFLINE"] = "1"  # no test downloads anything
 
 os.environ["QT_QPA_PLATFORM"] = "offscreen"  # before anything imports Qt
 
-# No deadline: a shared machine stalls for 100 ms now and then, and that is no fact about our code.
+# No deadline: a shared machine may stall for 100 ms, whatever our code does.
 hypothesis.settings.register_profile("default", deadline=None)
+hypothesis.settings.register_profile(
+    "few", deadline=None, derandomize=True, max_examples=10
+)  # where files are slow: Wine
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "default")
 
-pytest.register_assert_rewrite("tests.contract")
+pytest.register_assert_rewrite("tests.support.contract")
 
 
 def foreign_packages(root: Path) -> list[str]:
-    """What is imported under our names and does not come from `root`, one line each.
+    """Return one line for each package of ours that is not imported from `root`.
 
-    `realtime` and `models` are common names: there is a `realtime` on PyPI, and an environment may hold another
-    checkout. Tests that pass against someone else's code prove nothing.
+    `realtime` and `models` are common names: PyPI has a `realtime`, and an environment may hold
+    another checkout. Tests against other code prove nothing.
     """
     problems = []
     for name in ("realtime", "models"):
@@ -50,8 +56,27 @@ def foreign_packages(root: Path) -> list[str]:
 
 
 @pytest.fixture(autouse=True)
+def own_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give each test an empty configuration: compute times, presets and latencies that another test
+    has stored change what sessions plan.
+    """
+    monkeypatch.setenv("XDG_CONFIG_HOME", tempfile.mkdtemp(dir=_home.name))
+
+
+@pytest.fixture(autouse=True)
+def patience_with_wine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait longer for a process to start under Wine, where that takes seconds."""
+    from realtime.system.platform.diagnosis import wine_version
+
+    if wine_version():
+        monkeypatch.setattr("realtime.effects.sandbox.START_S", 200.0)
+
+
+@pytest.fixture(autouse=True)
 def torch_threads() -> Iterator[None]:
-    """As before: a codec that is tuned sets them for the process, and on a busy machine they wait for each other."""
+    """Restore the number of torch threads after a test: a tuned codec sets it for the whole
+    process.
+    """
     before = sys.modules["torch"].get_num_threads() if "torch" in sys.modules else 0
     yield
     if before and sys.modules["torch"].get_num_threads() != before:
@@ -60,8 +85,8 @@ def torch_threads() -> Iterator[None]:
 
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Desk:
-    """A directory to work in, which is the current one, with the command line at hand."""
-    from tests.desk import Desk
+    """Return a desk: an empty current directory with the command line."""
+    from tests.support.desk import Desk
 
     place, runtime = tmp_path / "desk", tmp_path / "run"
     place.mkdir()
@@ -78,23 +103,23 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureF
 
 @pytest.fixture
 def client() -> FakeClient:
-    """Of the window: there is no engine."""
-    from tests.gui_rig import FakeClient
+    """Return a client without an engine, for the window."""
+    from tests.support.gui_rig import FakeClient
 
     return FakeClient()
 
 
 @pytest.fixture
 def window(client: FakeClient, tmp_path: Path) -> Iterator[Window]:
-    """Offscreen."""
-    from tests.gui_rig import open_window
+    """Open a window offscreen."""
+    from tests.support.gui_rig import open_window
 
     with open_window(client, tmp_path) as made:
         yield made
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """A soak in a slow file runs when soaks are asked for, and not with `-m slow`. What a rig hears is asked twice."""
+    """Run soaks only if `-m` names them, and repeat a failed rig test once."""
     for item in items:
         if item.get_closest_marker("rig"):
             item.add_marker(pytest.mark.flaky(reruns=1))

@@ -1,1 +1,4 @@
-"""Training and judging of networks: `verdigris train`, `verdigris evaluate`. Nothing that plays imports this."""
+"""Training and evaluation of networks: `verdigris train`, `verdigris evaluate`.
+
+The live instrument must not import this package; only the command line does.
+"""

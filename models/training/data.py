@@ -1,9 +1,9 @@
-"""Audio to train on: files decoded once into a pack, and random pairs of adjacent frames out of it.
+"""Packs of training audio: files decoded once, from which random stretches are drawn.
 
     DIR/audio.s16   int16 [samples, 2], 48 kHz, files one after another
     DIR/index.json  for each file its name, first sample, length, whether it is lossless, and its split
 
-A pack is mapped, not read. What cannot be decoded is named and skipped: a collection of thousands of files has some.
+A pack is memory-mapped. Files that cannot be decoded are named and skipped.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -25,14 +26,14 @@ from models.codec import CodecError
 
 RATE = 48000
 AUDIO = (".ogg", ".wav", ".flac", ".mp3", ".opus", ".m4a", ".aiff")
-SHORTEST = 960  # samples; less is no sound to learn from
+SHORTEST = 960  # samples; shorter files are skipped
 
 Pcm = npt.NDArray[np.int16]  # [samples, 2]
 
 
 @dataclass(frozen=True)
 class Piece:
-    """One file's place in a pack."""
+    """One file in a pack."""
 
     name: str
     start: int  # samples
@@ -42,12 +43,15 @@ class Piece:
 
 
 def decode(path: Path, rate: int = RATE) -> Pcm:
-    """A file as int16 [samples, 2] at the rate; mono on both channels. CodecError if it is not sound."""
-    parts: list[npt.NDArray] = []
+    """Return a file as int16 [samples, 2] at `rate` Hz, mono on both channels.
+
+    CodecError if it cannot be decoded.
+    """
+    parts: list[npt.NDArray[Any]] = []
     try:
         with av.open(str(path), metadata_errors="ignore") as container:
             if not container.streams.audio:
-                raise CodecError(f'"{path.name}" has no audio in it.')
+                raise CodecError(f'"{path.name}" has no audio stream.')
             resampler = av.AudioResampler(format="s16", layout="stereo", rate=rate)
             for frame in container.decode(container.streams.audio[0]):
                 parts += [out.to_ndarray() for out in resampler.resample(frame)]
@@ -56,27 +60,30 @@ def decode(path: Path, rate: int = RATE) -> Pcm:
         raise CodecError(f'"{path.name}" cannot be decoded: {getattr(error, "strerror", None) or error}') from error
     audio = np.concatenate(parts, axis=1).reshape(-1, 2) if parts else np.zeros((0, 2), np.int16)
     if len(audio) < SHORTEST:
-        raise CodecError(f'"{path.name}" holds {len(audio)} samples of sound, too few.')
+        raise CodecError(
+            f'"{path.name}" holds {len(audio)} samples of sound ({1000 * len(audio) / rate:.0f} ms), too few.'
+        )
     return audio
 
 
-def build(folder: Path, destination: Path, say: Callable[[str], None] | None = None) -> list[Piece]:
-    """Decode every audio file under `folder` into a pack; `say` is told of each that was skipped.
+def build(folder: Path, destination: Path, log: Callable[[str], None] | None = None) -> list[Piece]:
+    """Decode every audio file under `folder` into a pack, and return its files.
 
-    A manifest.csv in the folder (columns path, lossless, split) says which files there are; without one every file
-    with an audio suffix is taken, 1 in 20 for validation.
+    A manifest.csv in the folder (columns path, lossless, split) lists the files. Without one, all
+    files with an audio suffix are used, 1 in 20 for validation. `log` is called with a line for
+    each file that is skipped (default: print to stderr). CodecError if no file can be decoded.
     """
-    say = say or (lambda line: print(line, file=sys.stderr))
+    log = log or (lambda line: print(line, file=sys.stderr))
     destination.mkdir(parents=True, exist_ok=True)
     pieces: list[Piece] = []
     start = 0
-    partial = destination / "audio.s16.partial"  # what was there before stays until then
+    partial = destination / "audio.s16.partial"  # an older pack stays until this one is complete
     with partial.open("wb") as out:
         for number, (path, lossless, split) in enumerate(_listed(folder)):
             try:
                 audio = decode(path)
             except CodecError as error:
-                say(f"skipped {error}")
+                log(f"skipped {error}")
                 continue
             out.write(audio.tobytes())
             split = split or ("valid" if number % 20 == 19 else "train")
@@ -91,6 +98,7 @@ def build(folder: Path, destination: Path, say: Callable[[str], None] | None = N
 
 
 def _listed(folder: Path) -> Iterator[tuple[Path, bool, str]]:
+    """Yield each file with its lossless flag and its split ("": not given)."""
     manifest = folder / "manifest.csv"
     if manifest.is_file():
         with manifest.open(newline="") as file:
@@ -103,10 +111,12 @@ def _listed(folder: Path) -> Iterator[tuple[Path, bool, str]]:
 
 
 class Pack:
-    """Random stretches of one or more packs. Long pieces are drawn more often, by the root of their length, lossless
-    ones twice as often: most lossy music has no top octave, and a codec would learn that.
+    """Source of random stretches from one or more packs.
 
-    On the CPU the files stay mapped; elsewhere they are copied there (0.7 GB an hour).
+    The probability of a piece is proportional to the square root of its length, and doubled if it
+    is lossless, since most lossy music lacks the top octave. On the CPU the files stay mapped.
+    Other devices get a copy (0.7 GB an hour of sound). CodecError if a folder is not a pack, or if
+    no piece has the split.
     """
 
     def __init__(self, folders: list[Path], split: str = "train", device: str = "cpu") -> None:
@@ -114,7 +124,7 @@ class Pack:
         self.pieces: list[tuple[Tensor, Piece]] = []
         for folder in folders:
             if not (folder / "index.json").is_file():
-                raise CodecError(f'"{folder}" is no pack. Make one: verdigris train --pack FOLDER OUT')
+                raise CodecError(f'"{folder}" is not a pack. Make one: verdigris train --pack FOLDER OUT')
             mapped = np.memmap(folder / "audio.s16", np.int16, mode="c").reshape(-1, 2)  # torch wants it writable
             samples = torch.from_numpy(mapped).to(self.device)
             listed = [Piece(**entry) for entry in json.loads((folder / "index.json").read_text())]
@@ -125,7 +135,10 @@ class Pack:
         self._bounds = np.cumsum(weights / weights.sum())
 
     def draw(self, rng: np.random.Generator, items: int, samples: int) -> Tensor:
-        """Stretches, float32 [items, 2, samples]; a piece that is shorter lies somewhere in silence."""
+        """Return random stretches, float32 [items, 2, samples].
+
+        Shorter pieces are surrounded by silence.
+        """
         out = torch.zeros(items, samples, 2, dtype=torch.int16, device=self.device)
         chosen = np.minimum(np.searchsorted(self._bounds, rng.random(items)), len(self.pieces) - 1)
         for row, number, place in zip(out, chosen, rng.random(items), strict=True):

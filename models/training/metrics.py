@@ -1,18 +1,20 @@
-"""Numbers that say how near one sound is to another. None of them is quoted alone.
+"""Distances between two sounds, and statistics of tokens. No distance should be quoted alone.
 
-Waveforms are float32 arrays [C, n]. SI-SDR: Le Roux et al., arXiv 1811.02508. Mel distance: DAC's settings (arXiv
-2306.06546), the mean over its seven scales. Frechet distance: Heusel et al., arXiv 1706.08500, on any embedding; it is
-called FAD only where that is VGGish or CLAP.
+Waveforms are float32 arrays [C, n]. SI-SDR: Le Roux et al., arXiv 1811.02508. Mel distance: DAC's
+settings (arXiv 2306.06546), the mean over its seven scales. Fréchet distance: Heusel et al., arXiv
+1706.08500, of any features; FAD is that of VGGish's.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from models.codec import Audio
 from models.training.losses import magnitudes
@@ -22,9 +24,10 @@ STFT_WINDOWS = (2048, 512)
 
 
 def si_sdr(reference: Audio, degraded: Audio, lags: int = 0) -> tuple[float, int]:
-    """(decibels, lag): scale-invariant ratio of signal to distortion at the best lag of +-`lags` samples.
+    """Return (decibels, lag): the scale-invariant signal-to-distortion ratio at the best lag.
 
-    Positive lag: `degraded` is late. Infinite for a scaled copy, minus infinite for silence.
+    Lags of ±`lags` samples are tried. A positive lag means that `degraded` is late. The ratio is
+    infinite for a scaled copy, minus infinite for silence.
     """
     best, at = -math.inf, 0
     for lag in range(-lags, lags + 1):
@@ -43,12 +46,15 @@ def si_sdr(reference: Audio, degraded: Audio, lags: int = 0) -> tuple[float, int
 
 
 def mel_distance(reference: Audio, degraded: Audio) -> float:
-    """Mean over seven scales of the L1 of log10 mel magnitudes."""
+    """Return the mean over seven scales of the L1 distance of log10 mel magnitudes."""
     return float(_mel_distance(torch.from_numpy(degraded), torch.from_numpy(reference)))
 
 
 def stft_distance(reference: Audio, degraded: Audio) -> float:
-    """Mean over windows 2048 and 512 of the L1 of log10 magnitudes, clamped at 1e-5, hop a quarter."""
+    """Return the L1 distance of log10 STFT magnitudes, clamped at 1e-5.
+
+    The mean over windows of 2048 and 512.
+    """
     total = 0.0
     for window in STFT_WINDOWS:
         a, b = (
@@ -60,21 +66,27 @@ def stft_distance(reference: Audio, degraded: Audio) -> float:
 
 
 def level_difference(reference: Audio, degraded: Audio) -> float:
-    """RMS of degraded over that of reference, decibels."""
+    """Return the RMS of `degraded` over that of `reference` in dB."""
     a, b = (float(np.sqrt(np.mean(np.square(x, dtype=np.float64)))) for x in (reference, degraded))
     return 20 * math.log10(max(b, 1e-9) / max(a, 1e-9))
 
 
 def joint_roughness(audio: Audio, hop: int, first: int, width: int = 8) -> float:
-    """Mean energy of the second difference near frame joins (first, first + hop, ...) over that elsewhere."""
+    """Return the energy of the second difference near joins over that elsewhere.
+
+    Joins are at first, first + hop, ...; both energies are means.
+    """
     rough = np.square(np.diff(audio.astype(np.float64), 2, axis=-1)).mean(0)
     place = (np.arange(len(rough)) - first + width // 2) % hop
     near = place < width
     return float(rough[near].mean() / max(rough[~near].mean(), 1e-20))
 
 
-def frechet_distance(a: npt.NDArray, b: npt.NDArray) -> float:
-    """Between Gaussians fitted to two sets of embeddings [N, d]; biased where N is not far above d."""
+def frechet_distance(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> float:
+    """Return the distance of Gaussians fitted to two sets of features [N, d].
+
+    Biased where N is not far above d.
+    """
     means = a.mean(0) - b.mean(0)
     covariances = [np.atleast_2d(np.cov(x, rowvar=False)) for x in (a, b)]
     values = np.linalg.eigvals(covariances[0] @ covariances[1])
@@ -82,16 +94,17 @@ def frechet_distance(a: npt.NDArray, b: npt.NDArray) -> float:
     return float(means @ means + np.trace(covariances[0]) + np.trace(covariances[1]) - 2 * crossed)
 
 
-def digits_of(tokens: npt.NDArray, levels: Sequence[int]) -> npt.NDArray:
-    """Tokens [...] to FSQ digits [..., dims], the first the least significant."""
+def digits_of(tokens: npt.NDArray[Any], levels: Sequence[int]) -> npt.NDArray[Any]:
+    """Return FSQ digits [..., dims] of tokens [...], the least significant first."""
     places = np.cumprod([1, *levels[:-1]])
     return (tokens[..., None].astype(np.int64) // places) % np.array(levels)
 
 
-def use_of_tokens(tokens: npt.NDArray, levels: Sequence[int]) -> tuple[float, float]:
-    """(part of the levels that occur, bits of a frame by the entropies of its digits) of tokens [frames, K].
+def use_of_tokens(tokens: npt.NDArray[Any], levels: Sequence[int]) -> tuple[float, float]:
+    """Return (part of the levels that occur, bits of a frame) of tokens [frames, K].
 
-    The entropy is of each digit of each latent on its own, over all frames: what a coder of digits could reach.
+    The bits are the entropies of each digit of each latent over all frames, which an entropy coder
+    of single digits would reach.
     """
     digits = digits_of(tokens, levels)  # [frames, K, dims]
     used, bits = 0, 0.0
@@ -101,3 +114,11 @@ def use_of_tokens(tokens: npt.NDArray, levels: Sequence[int]) -> tuple[float, fl
             share = np.bincount(digits[:, latent, dim], minlength=level) / len(digits)
             bits -= float((share[share > 0] * np.log2(share[share > 0])).sum())
     return used / sum(levels), bits
+
+
+def used_levels(codes: Tensor, levels: Sequence[int]) -> float:
+    """Return the part of all levels of all digits that occur in codes [..., dims] in -1 ... 1."""
+    used = 0
+    for dim, level in enumerate(levels):
+        used += len(torch.unique(torch.round(codes[..., dim] * (level // 2))))
+    return used / sum(levels)

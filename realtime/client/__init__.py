@@ -1,93 +1,128 @@
-"""What the window knows of the engine, and any other program that wants as much: a client by OSC, a view of the rings.
+"""Client of a live session for the window and for other programs: OSC in both directions, and a
+view of the rings.
+
+It must not import torch, a sound library or the engine, so that it starts in a fraction of a
+second. Everything but the rings goes by OSC (docs/osc.md): a performer's patch can do what this
+client does.
 
     from realtime import client
 
-    desk = client.Client()                  # of the newest live session, now or when one comes
-    while drawing:                          # 30 times a second, from one thread; nothing here ever waits
+    desk = client.Client()                  # follows the newest live session, now or when one starts
+    while drawing:                          # 30 times a second, from one thread; no call here blocks
         for event in desk.poll():           # Event(kind, args), below
             ...
         desk.state                          # "absent", "loading", "warming up", "playing", "gone"
 
-It imports no torch, no sound library and no engine, and starts in a fraction of a second. Everything it does but look
-at the rings goes by OSC (docs/osc.md), so whatever it can do, a performer's patch can.
-
-**States.** absent: no session yet. loading: codecs load, for the first time or for a restart. warming up: it plays, and
-the first latency's worth of output is not there yet. playing. gone: the session that was there ended, was killed, or
-does not answer; the values and facts are the last ones, and any session that comes is taken up by itself.
+**States** (`ClientState`). absent: no session yet. loading: codecs load, at the start or for a
+restart. warming up: the stream runs, and its first output is still one latency away. playing. gone:
+the session ended, was killed, or does not answer; values and facts stay as they were, and the
+client follows the next session by itself.
 
 **Client**
 
-| attribute or call            | what                                                                                 |
+| attribute or call            | meaning                                                                              |
 |------------------------------|--------------------------------------------------------------------------------------|
-| `poll()`                     | take in what has come; the events, in order                                          |
-| `state`, `session`           | as above; `session`: pid, port, driver, codecs (asked for), or None                  |
-| `values`                     | dict: every parameter of `table`, as the engine has it                               |
-| `table`                      | dict: the row of each of them, with those of the session's effects                   |
+| `poll()`                     | read all messages; return the events in order                                        |
+| `state`, `session`           | see above; `session`: pid, port, driver, codecs (as requested), or None              |
+| `values`                     | dict: every parameter of `table` with the engine's value                             |
+| `table`                      | dict: the row of each parameter, including those of the session's effects            |
 | `effects`                    | dict: KIND:WHERE by place and number, such as "a.post.1"                             |
-| `set(name, value)`           | set a parameter, an element `a.bend.bias.07`; ParameterError if it may not be that   |
-| `send(address, *args)`       | any OSC message; what is answered comes as an event                                  |
-| `telemetry`                  | realtime.telemetry.Telemetry: frames, bitrate (kbit/s) and load, as of now           |
-| `misses`                     | dict by kind (late, stalled, died, xrun), as of now                                  |
-| `codecs`                     | dict "a", "b": CodecFacts (no key: the slot is off)                                  |
-| `latency`                    | Latency: samples, ms, terms                                                          |
+| `set(name, value)`           | set a parameter or an element `a.bend.bias.07`; ParameterError if it is not allowed  |
+| `send(address, *args)`       | send any OSC message; its answer is an event                                         |
+| `telemetry`                  | timeline.telemetry.Telemetry: frames, bitrate (kbit/s) and load, current             |
+| `misses`                     | dict: dropouts by kind (late, stalled, died, xrun), current                          |
+| `codecs`                     | dict "a", "b": CodecInfo (no key: the slot is off)                                   |
+| `latency`                    | Latency: samples, ms, terms, slots (the terms of each slot alone)                    |
 | `device`                     | dict of facts of the driver                                                          |
 | `rate`                       | Hz; 0 before there is a stream                                                       |
 | `rings`                      | Rings, or None before there is a stream                                              |
-| `loudness`                   | dict "dry", "a", "b", "heard": short-term, LUFS; empty before the first was told     |
-| `frames(slot)`               | list of Frame: what slot "a" or "b" has sent since the last call                     |
-| `start_engine(*flags)`       | `verdigris live` with these flags, on its own: it outlives us. Event started or fail |
-| `follow(pid)`                | the session of this process only, such as the one that was started                   |
-| `ask(*command)`              | `verdigris codecs` or `devices`, asked beside us: event answer when it is there      |
-| `quit_engine()`              | end the session, faded                                                               |
-| `end_engine()`               | end what was started here, and wait for it (the one call that waits)                 |
-| `close()`                    | let go; the session goes on                                                          |
+| `transport`                  | Transport: source, position and length in s, loop; twice a second                    |
+| `heard`                      | str: the path that is heard now, or `dry for a` while dry stands in for a slot        |
+| `loudness`                   | dict "dry", "a", "b", "monitor": short-term, LUFS; empty before the first message    |
+| `frames(slot)`               | list of Frame: frames of slot "a" or "b" since the last call                         |
+| `start_engine(*flags)`       | start `verdigris live` as a process of its own; its end is event done or fail        |
+| `follow(pid)`                | follow only the session of this process, such as the one just started                |
+| `ask(command)`               | run `verdigris codecs` or `devices` in another process; event answer brings the list |
+| `fetch(codec)`               | download the weights of a codec in another process: events progress, then fetched    |
+| `quit_engine()`              | end the session with a fade                                                          |
+| `end_engine()`               | end the processes started here, and wait for them (the only call that blocks)        |
+| `close()`                    | close connection and rings; the session goes on                                      |
 
 **Events**: kind and args
 
-| kind    | args                                 | when                                                      |
-|---------|--------------------------------------|-----------------------------------------------------------|
-| state   | state                                | it changed                                                |
-| value   | name, value                          | a parameter changed, whoever changed it                   |
-| facts   | "codec", "latency", "device", "effects" | the attribute of that name is new                         |
-| stream  |                                      | `rings` is another one: a session, or a restart           |
-| done    | what, value                          | something slow was done: a codec, a recording, a restart  |
-| fail    | what, why                            | something slow could not be done                          |
-| error   | address, reason, remedy              | a message was refused                                     |
-| answer  | command, data                        | to `ask`                                                  |
-| message | address, args                        | anything else that came by OSC                            |
+| kind    | args                                    | when                                                      |
+|---------|-----------------------------------------|-----------------------------------------------------------|
+| state   | state                                   | the state changed                                         |
+| value   | name, value                             | a parameter changed, by any client                        |
+| facts   | "codec", "latency", "device", "effects" | the attribute of that name changed                        |
+| stream  |                                         | `rings` is new: another session, or a restart             |
+| heard   | state                                   | `heard` changed; a stand-in is an event however short     |
+| done    | name, value                             | a slow operation succeeded: a codec, a recording, a       |
+|         |                                         | restart; "engine": `verdigris live` of `start_engine`     |
+|         |                                         | ended                                                     |
+| fail    | name, reason                            | a slow operation failed; "engine": `verdigris live` ended |
+|         |                                         | with an error                                             |
+| error   | address, reason, remedy                 | a message was refused, or lost with the connection        |
+| progress| codec, have, total                      | bytes of the weights that `fetch` downloads               |
+| fetched | codec                                   | the weights of a codec are on this computer               |
+| answer  | command, data                           | the list of `ask` arrived                                 |
+| message | address, args                           | any other OSC message                                     |
 
-**What a session does.** By `set`, answered by done or fail, and mirrored in `values`: `record` (True: a take begins;
-done has its directory), `record.directory`, `source` ("input", a path of sound or of a tape). By `send`:
-`/verdigris/capture` seconds (what was just heard becomes the source, looped, its seeds locked; done has its length in
-seconds), `/verdigris/restart` name value ... (rate, block, precision, latency, driver, device.input, device.output,
-a.codec, b.codec: events state, stream and done follow), `/verdigris/quit`. At once: `mute`, `match` ("follow" sets
-a.match and b.match by loudness, "hold" keeps them), monitor "ghost".
+**Session commands.** By `set`, answered by done or fail and mirrored in `values`: `record` (True
+starts a take; done has its directory), `record.directory`, `source` ("input", or the path of an
+audio file or a tape), `source.loop`. By `send`: `/verdigris/capture` seconds (loop the sound just heard as the
+source, with locked seeds; done has the length in seconds), `/verdigris/seek` seconds (in the source
+file), `/verdigris/restart` name value … (rate, block, precision, latency, driver, device.input,
+device.output, a.codec, b.codec: events state, stream and done follow), `/verdigris/quit`.
+Immediately: `mute`, `match` ("follow" sets a.match and b.match by loudness, "hold" keeps them),
+monitor "ghost".
 
-**Rings.** All four are addressed by the input sample that is heard: `rings.now` is the one that is heard now (less than
-0 in the first latency), and sample k of "dry", "a", "b" and "heard" sounds at one moment, so that they can be drawn on
-one clock. `rings.read(name, start, count)` gives float32 [channels, count], silence where there is nothing; what is
-older than `rings.oldest` is gone. A Frame's `start` is on the same clock.
+**Rings.** All four are addressed by input sample. `rings.now` is the input sample heard now
+(negative in the first latency). Sample k of "dry", "a", "b" and "monitor" sounds at the same time,
+so that they can be drawn on one clock. `rings.read(name, start, count)` returns float32 [channels,
+count], zeros where there is no sound; samples before `rings.oldest` are lost. `Frame.start` is on
+the same clock.
 """
 
-from realtime.client.client import ABSENT, GONE, LOADING, PLAYING, WARMING, Client, Event
-from realtime.client.facts import CodecFacts, Frame, Latency
+import operator
+import sys
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from realtime.client.client import Client, ClientState, Event, stands_in
+from realtime.client.model import CodecInfo, Frame, Latency, Transport
 from realtime.client.rings import Rings
-from realtime.config import config_directory
-from realtime.sessions import Session, sessions
+from realtime.system.platform.folders import config_directory
+from realtime.system.platform.stop_signals import STOPS, ask_to_stop, is_running
+from realtime.system.state_file import StateFile
+from realtime.timeline.session_file import SessionRecord, sessions
 
 __all__ = [
-    "ABSENT",
-    "GONE",
-    "LOADING",
-    "PLAYING",
-    "WARMING",
+    "STOPS",
     "Client",
-    "CodecFacts",
+    "ClientState",
+    "CodecInfo",
     "Event",
     "Frame",
     "Latency",
     "Rings",
-    "Session",
+    "SessionRecord",
+    "StateFile",
+    "Transport",
+    "ask_to_stop",
     "config_directory",
+    "is_running",
     "sessions",
+    "stands_in",
 ]
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        """Return a name of version 0.1.0 under its present name, with a warning."""
+        states = {state.name: f"ClientState.{state.name}" for state in ClientState}
+        renamed = {"CodecFacts": "CodecInfo", "Session": "SessionRecord", "WARMING": "ClientState.WARMING_UP", **states}
+        if name not in renamed:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        warnings.warn(f"realtime.client.{name} is now {renamed[name]}.", DeprecationWarning, stacklevel=2)
+        return operator.attrgetter(renamed[name])(sys.modules[__name__])

@@ -1,99 +1,140 @@
-"""The client: finds a session, follows it, and takes up the next one when it is gone. `__init__.py` says it all."""
+"""OSC client of a live session: finds it, mirrors its values, and reconnects to the next one.
+
+See the package.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from realtime import sessions
 from realtime.client.connection import Connection
-from realtime.client.facts import CodecFacts, EffectControl, Frame, Latency, pairs
-from realtime.client.frames import Frames
-from realtime.client.programs import Programs
+from realtime.client.frame_assembler import FrameAssembler
+from realtime.client.model import CodecInfo, EffectControl, Frame, Latency, Transport, pairs
 from realtime.client.rings import Rings
 from realtime.osc.packet import Message
-from realtime.params import PARAMETERS, Parameter, ParameterError, element_name, parse
-from realtime.sessions import Session
-from realtime.telemetry import Telemetry
-from realtime.timeline import SLOTS, TimelineError
+from realtime.parameters.table import PARAMETERS, Parameter, ParameterError, When, element_name, parse
+from realtime.system.cli_subprocess import CliProcesses
+from realtime.timeline import session_file
+from realtime.timeline.dropout_log import stands_in as stands_in
+from realtime.timeline.layout import SLOTS, TimelineError
+from realtime.timeline.session_file import SessionRecord
+from realtime.timeline.telemetry import Telemetry
 
-ABSENT, LOADING, WARMING, PLAYING, GONE = "absent", "loading", "warming up", "playing", "gone"
-LOOK_S = 0.1  # between two looks at the session's file
+FILE_POLL_S = 0.1  # between two checks of the session's file
 PING_S = 0.5  # between two pings, which renew the lease
-SILENT_S = 2.0  # a session that has answered nothing for so long is gone
+QUIT = "/verdigris/quit"  # answered by the end of the connection
+SILENT_S = 2.0  # without an answer for this long, a session counts as gone
+
+
+class ClientState(StrEnum):
+    """States of the session that a client follows; the package describes each."""
+
+    ABSENT = "absent"
+    LOADING = "loading"
+    WARMING_UP = "warming up"
+    PLAYING = "playing"
+    GONE = "gone"
 
 
 @dataclass(frozen=True)
 class Event:
-    """`kind` and `args`: see the package."""
+    """One event of `Client.poll`; the package lists kinds and args."""
 
     kind: str
     args: tuple[Any, ...] = ()
 
 
 class Client:
-    """See the package. One thread."""
+    """Connection to one session, with a mirror of its values.
 
-    def __init__(self, pid: int | None = None, *, frames: bool = True) -> None:
-        """`pid`: of the one session to follow; else the newest. Without `frames`, none are asked for."""
-        self.state = ABSENT
-        self.session: Session | None = None
+    The package documents all attributes. One thread.
+    """
+
+    def __init__(
+        self, pid: int | None = None, *, frames: bool = True, clock: Callable[[], float] = time.perf_counter
+    ) -> None:
+        """Follow the session of process `pid`, or the newest one.
+
+        `frames`: subscribe to frames; `clock`: seconds.
+        """
+        self.state = ClientState.ABSENT
+        self.session: SessionRecord | None = None
         self.values: dict[str, Any] = {name: row.default for name, row in PARAMETERS.items()}
         self.table: dict[str, Parameter] = dict(PARAMETERS)
         self.effects: dict[str, str] = {}
-        self.codecs: dict[str, CodecFacts] = {}
+        self.codecs: dict[str, CodecInfo] = {}
         self.latency = Latency()
         self.device: dict[str, Any] = {}
         self.rings: Rings | None = None
         self.loudness: dict[str, float] = {}
-        self._pid, self._groups = pid, ("params", "loudness", *(("frames", "tokens", "latents") if frames else ()))
-        self._frames, self._programs = Frames(), Programs()
+        self.heard = ""
+        self.transport = Transport()
+        self._pid = pid
+        self._groups = ("params", "loudness", "heard", *(("frames", "tokens", "latents") if frames else ()))
+        self._frames, self._processes, self._clock = FrameAssembler(), CliProcesses(), clock
         self._names = {row.address: name for name, row in self.table.items()}  # by address
-        self._controls: list[EffectControl] = []  # of effects, while they come
+        self._controls: list[EffectControl] = []  # rows of effects received so far
         self._connection: Connection | None = None
         self._events: list[Event] = []
-        self._look_at = self._ping_at = self._heard = 0.0
-        self._seen: tuple[int, int] | None = None  # of the session's file
-        self._answers: dict[str, Callable[[tuple[Any, ...]], None]] = {
-            "/verdigris/codec": self._hear_codec,
-            "/verdigris/latency/terms": self._hear_latency,
-            "/verdigris/device": self._hear_device,
-            "/verdigris/rack/controls": self._hear_control,
-            "/verdigris/out/loudness": self._hear_loudness,
-            "/verdigris/pong": lambda args: None,
-            "/verdigris/done": lambda args: self._tell("done", *args),
-            "/verdigris/fail": lambda args: self._tell("fail", *args),
-            "/verdigris/error": lambda args: self._tell("error", *args),
+        self._poll_file_at = self._ping_at = self._last_reply = 0.0
+        self._file_stamp: tuple[int, int] | None = None  # mtime and inode of the session's file when last read
+        self.answers: dict[str, Callable[[tuple[Any, ...]], None]] = {
+            "/verdigris/codec": self._on_codec,
+            "/verdigris/latency/terms": self._on_latency,
+            "/verdigris/latency/slots": self._on_slot_latency,
+            "/verdigris/device": self._on_device,
+            "/verdigris/rack/controls": self._on_effect_control,
+            "/verdigris/out/loudness": self._on_loudness,
+            "/verdigris/heard": self._on_heard,
+            "/verdigris/rack/changed": lambda args: self._query("/verdigris/rack/controls"),
+            "/verdigris/transport": self._on_transport,
+            "/verdigris/pong": self._on_pong,
+            "/verdigris/done": lambda args: self._emit("done", *args),
+            "/verdigris/fail": lambda args: self._emit("fail", *args),
+            "/verdigris/error": lambda args: self._emit("error", *args),
         }
 
     def follow(self, pid: int) -> None:
-        """The session of this process, and no other."""
+        """Follow only the session of this process."""
         self._pid = pid
         if self.session and self.session.pid != pid:
-            self._lose()
+            self._disconnect()
 
     def poll(self) -> list[Event]:
-        """Take in what has come, find or find again what is to be followed; what happened, in order. Never waits."""
-        now = time.monotonic()
-        if now >= self._look_at:
-            self._look_at = now + LOOK_S
-            self._look()
-            for command, well, said in self._programs.ended():
+        """Read all messages, find or reconnect to the session, and return events in order.
+
+        Never blocks.
+        """
+        now = self._clock()
+        if now >= self._poll_file_at:
+            self._poll_file_at = now + FILE_POLL_S
+            self._check_session_file()
+            for codec, (have, total) in self._processes.progress("fetch").items():
+                self._emit("progress", codec, have, total)
+            for command, succeeded, output in self._processes.ended():
                 if command[0] == "live":
-                    self._tell("done" if well else "fail", "engine", said)
+                    self._emit("done" if succeeded else "fail", "engine", output)
+                elif command[0] == "fetch":
+                    self._emit(*(("fetched", command[1]) if succeeded else ("fail", "fetch", command[1], output)))
                 else:
-                    self._tell("answer" if well else "fail", command[0], said)
+                    self._emit("answer" if succeeded else "fail", command[0], output)
         if self._connection:
-            self._converse(self._connection, now)
-        self._judge(now)
+            self._exchange(self._connection, now)
+        self._update_state(now)
         events, self._events = self._events, []
         return events
 
     def set(self, name: str, value: Any) -> None:
-        """Set a parameter, or one element of a vector (`a.bend.bias.07`); `values` has it when the engine has it."""
+        """Set a parameter or one element of a vector (`a.bend.bias.07`); ParameterError if it is
+        not allowed.
+
+        `values` changes when the engine confirms the change.
+        """
         row = self.table.get(name)
         if row:
             value = row.parse(value)
@@ -102,17 +143,30 @@ class Client:
             owner, _, element = name.rpartition(".")
             row = self.table.get(owner)
             if not row or not (element.isdecimal() and int(element) < row.size):
-                parse(name, value)  # which says what there is
+                parse(name, value)  # raises the error that lists the known names
                 return
             self.send(f"{row.address}/{element_name(row, int(element))}", row.parse_element(value))
 
     def send(self, address: str, *args: object) -> None:
-        """Send a message; nothing while there is no session."""
+        """Send an OSC message. Without a session, do nothing.
+
+        Event "error" tells of a message that is lost, since the session has no connection yet or no longer.
+        """
+        if self._connection:
+            try:
+                self._connection.request(address, *args)
+            except OSError:
+                self._disconnect()
+        elif self.session:
+            self._emit("error", address, "it was not sent: the session is not ready", "Send it again.")
+
+    def _query(self, address: str, *args: object) -> None:
+        """Send a message that is sent again with the next connection."""
         if self._connection:
             try:
                 self._connection.send(address, *args)
             except OSError:
-                self._lose()
+                self._disconnect()
 
     @property
     def telemetry(self) -> Telemetry:
@@ -127,161 +181,202 @@ class Client:
         return self.rings.rate if self.rings else 0
 
     def frames(self, slot: str) -> list[Frame]:
-        """What slot "a" or "b" has sent since the last call, oldest first."""
+        """Return the frames of slot "a" or "b" since the last call, oldest first."""
         return self._frames.take(slot)
 
     def start_engine(self, *flags: str) -> int:
-        """Start `verdigris live` with these flags; its pid. It goes on when we end; if it cannot start, event fail."""
-        return self._programs.start("live", *flags)
+        """Start `verdigris live` with these flags in a process of its own that outlives this one;
+        return its pid.
+
+        Its end is the event ("done", "engine") or ("fail", "engine", reason).
+        """
+        return self._processes.start("live", *flags)
 
     def ask(self, command: str) -> None:
-        """Ask for what `verdigris codecs` or `verdigris devices` lists: event answer, with it, when it is there."""
-        self._programs.start(command, "--json")
+        """Run `verdigris codecs`, `devices` or `effects` in another process; event "answer" brings
+        the list.
+        """
+        self._processes.start(command, "--json")
+
+    def fetch(self, codec: str) -> None:
+        """Download the released weights of a codec in another process.
+
+        Events "progress" report it; it ends in "fetched", or in "fail" with "fetch".
+        """
+        self._processes.start("fetch", codec, "--json")
+
+    def allow_model(self, path: str) -> None:
+        """Store the user's consent to run a model of their own, by `verdigris trust` in another process.
+
+        Event "answer" or "fail" brings the outcome.
+        """
+        self._processes.start("trust", path)
 
     def quit_engine(self) -> None:
-        """End the session that is followed; the one that was started here even while it loads."""
+        """End the session with a fade; an engine started here ends also while it loads."""
         if self._connection:
-            self.send("/verdigris/quit")
-        else:  # it has no port yet
-            self._programs.interrupt("live")
+            self.send(QUIT)
+        else:  # a loading engine has no port yet
+            self._processes.interrupt("live")
 
     def end_engine(self, patience_s: float = 5.0) -> None:
-        """End what was started here, and wait for that: politely, then by force. The one call that waits."""
+        """End all processes started here; kill those that still run after `patience_s`.
+
+        The only call that blocks.
+        """
         self.quit_engine()
-        self._programs.end(patience_s)
+        self._processes.end(patience_s)
 
     def close(self) -> None:
-        """Let go of everything; the session goes on."""
-        self._drop()
+        """Close the connection and the rings; the session goes on."""
+        self._close_connection()
         if self.rings:
             self.rings.close()
             self.rings = None
 
-    def _tell(self, kind: str, *args: Any) -> None:
+    def _emit(self, kind: str, *args: Any) -> None:
         self._events.append(Event(kind, args))
 
-    def _look(self) -> None:
-        """See whether the session's file is new; without one, look for a session."""
+    def _check_session_file(self) -> None:
+        """Read the session's file again if it changed; without a session, look for one."""
         if self.session is None:
-            found = [s for s in sessions.sessions() if self._pid in (None, s.pid)]
+            found = [s for s in session_file.sessions() if self._pid in (None, s.pid)]
             if not found:
                 return
-            self.session, self._seen = found[0], None
+            self.session, self._file_stamp = found[0], None
         try:
-            facts = self.session.path.stat()
-            if (facts.st_mtime_ns, facts.st_ino) == self._seen:
+            status = self.session.path.stat()
+            if (status.st_mtime_ns, status.st_ino) == self._file_stamp:
                 return
-            session = sessions.read(self.session.path)
-            self._seen = facts.st_mtime_ns, facts.st_ino
+            session = session_file.read(self.session.path)
+            self._file_stamp = status.st_mtime_ns, status.st_ino
         except (OSError, ValueError, TypeError):
             session = None
         if session is None:
-            self._lose()
+            self._disconnect()
             return
         self.session = session
         if session.timeline and (self.rings is None or str(self.rings.path) != session.timeline):
-            self._take_up(Path(session.timeline))
+            self._open_rings(Path(session.timeline))
         if session.port and self._connection is None:
             self._connect(session.port)
         elif self._connection:
-            self._ask_facts()
+            self._query_model()
 
-    def _take_up(self, path: Path) -> None:
-        """Another stream."""
+    def _open_rings(self, path: Path) -> None:
+        """Attach to the timeline of a new stream."""
         try:
             rings = Rings(path)
         except TimelineError:
-            self._seen = None  # it is gone again; look once more
+            self._file_stamp = None  # the stream ended meanwhile: read the file again
             return
         if self.rings:
             self.rings.close()
         self.rings = rings
         self._frames.clear()
-        self._tell("stream")
+        self._emit("stream")
 
     def _connect(self, port: int) -> None:
         try:
             self._connection = Connection(port)
         except OSError:
-            self._seen = None
+            self._file_stamp = None
             return
-        self._heard = time.monotonic()
+        self._last_reply = self._clock()
         for group in self._groups:
-            self.send("/verdigris/subscribe", group)
-        self._ask_facts()
+            self._query("/verdigris/subscribe", group)
+        self._query_model()
 
-    def _ask_facts(self) -> None:
+    def _query_model(self) -> None:
         for slot in SLOTS:
-            self.send("/verdigris/codec", slot)
-        self.send("/verdigris/latency/terms")
-        self.send("/verdigris/device")
-        self.send("/verdigris/rack/controls")
+            self._query("/verdigris/codec", slot)
+        for what in ("latency/terms", "latency/slots", "device", "rack/controls"):
+            self._query(f"/verdigris/{what}")
 
-    def _converse(self, connection: Connection, now: float) -> None:
+    def _exchange(self, connection: Connection, now: float) -> None:
         try:
             messages = connection.read()
             if now >= self._ping_at:
                 self._ping_at = now + PING_S
-                connection.send("/verdigris/ping")
+                connection.ping()
+                connection.send("/verdigris/transport")
         except OSError:
-            self._lose()
+            self._disconnect()
             return
         if messages:
-            self._heard = now
+            self._last_reply = now
         for message in messages:
-            self._hear(message)
+            try:
+                self._on_message(message)
+            except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:  # of another version
+                reason = f"the session's message does not fit: {type(error).__name__}: {error}"
+                self._emit("error", message.address, reason, "Use window and session of one version.")
 
-    def _hear(self, message: Message) -> None:
+    def _on_message(self, message: Message) -> None:
         played = self.rings.now + self.rings.latency if self.rings else 0
-        if self._frames.hear(message, self.codecs, played, self.rings.latency if self.rings else 0):
+        if self._frames.add(message, self.codecs, played, self.rings.latency if self.rings else 0):
             return
-        answer = self._answers.get(message.address)
+        answer = self.answers.get(message.address)
         if answer:
             answer(message.args)
         elif message.address in self._names and message.args:
-            self._hear_value(self._names[message.address], message.args)
+            self._on_value(self._names[message.address], message.args)
         else:
-            self._tell("message", message.address, message.args)
+            self._emit("message", message.address, message.args)
 
-    def _hear_value(self, name: str, args: tuple[Any, ...]) -> None:
+    def _on_value(self, name: str, args: tuple[Any, ...]) -> None:
         row = self.table[name]
         try:
             value = row.parse(args if row.size else args[0], clamp=True)
         except ParameterError:
-            value = args if row.size else args[0]  # `off`, and what another version allows
+            value = args if row.size else args[0]  # `off`, and values of another version
         changed = self.values[name] != value
         self.values[name] = value
         if changed:
-            self._tell("value", name, value)
-            if row.when == "load":
-                self.send("/verdigris/codec", name[0])
+            self._emit("value", name, value)
+            if row.when == When.LOAD:
+                self._query("/verdigris/codec", name[0])
+                self._query("/verdigris/latency/slots")
 
-    def _hear_codec(self, args: tuple[Any, ...]) -> None:
+    def _on_pong(self, args: tuple[Any, ...]) -> None:
+        match args:
+            case (int(number),) if self._connection:
+                self._connection.on_pong(number)
+
+    def _on_codec(self, args: tuple[Any, ...]) -> None:
         facts = pairs(args)
         slot = facts.pop("slot")
         before = self.codecs.pop(slot, None)
         if facts["name"] != "off":
-            self.codecs[slot] = CodecFacts.of(facts)
+            self.codecs[slot] = CodecInfo.from_reply(facts)
         if self.codecs.get(slot) != before:
-            self._tell("facts", "codec")
+            self._emit("facts", "codec")
 
-    def _hear_latency(self, args: tuple[Any, ...]) -> None:
-        if (latency := Latency.of(args)) != self.latency:
+    def _on_latency(self, args: tuple[Any, ...]) -> None:
+        self._show_latency(replace(Latency.from_reply(args), slots=self.latency.slots))
+
+    def _on_slot_latency(self, args: tuple[Any, ...]) -> None:
+        terms = pairs(args)
+        slots = {**self.latency.slots, terms.pop("slot"): terms}
+        self._show_latency(replace(self.latency, slots={slot: terms for slot, terms in slots.items() if terms}))
+
+    def _show_latency(self, latency: Latency) -> None:
+        if latency != self.latency:
             self.latency = latency
-            self._tell("facts", "latency")
+            self._emit("facts", "latency")
 
-    def _hear_device(self, args: tuple[Any, ...]) -> None:
+    def _on_device(self, args: tuple[Any, ...]) -> None:
         if (device := pairs(args)) != self.device:
             self.device = device
-            self._tell("facts", "device")
+            self._emit("facts", "device")
 
-    def _hear_control(self, args: tuple[Any, ...]) -> None:
-        """One of the controls of effects; with the last one they are in the table."""
-        number, count, *fact = args
+    def _on_effect_control(self, args: tuple[Any, ...]) -> None:
+        """Collect one control of an effect; the last one puts all of them into the table."""
+        number, count, *fields = args
         if number <= 1:
             self._controls = []
-        if fact:
-            self._controls.append(EffectControl.of(fact))
+        if fields:
+            self._controls.append(EffectControl.from_reply(fields))
         if number < count:
             return
         rows = {control.row.name: control.row for control in self._controls}
@@ -294,35 +389,51 @@ class Client:
             del self.values[name]
         self.table, self.effects = PARAMETERS | rows, effects
         self._names = {row.address: name for name, row in self.table.items()}
-        self._tell("facts", "effects")
+        self._emit("facts", "effects")
 
-    def _hear_loudness(self, args: tuple[Any, ...]) -> None:
-        self.loudness = dict(zip(("dry", "a", "b", "heard"), args, strict=True))
+    def _on_loudness(self, args: tuple[Any, ...]) -> None:
+        self.loudness = dict(zip(("dry", "a", "b", "monitor"), args, strict=True))
 
-    def _judge(self, now: float) -> None:
-        """What state that is."""
-        if self.session is None and self._programs.is_running("live"):
-            state = LOADING
-        elif self.session is None:
-            state = ABSENT if self.state == ABSENT else GONE
-        elif self._connection and now - self._heard > SILENT_S:
-            state = GONE
-        elif self.session.state == sessions.LOADING or self._connection is None or self.rings is None:
-            state = LOADING
-        else:
-            state = PLAYING if self.rings.warm else WARMING
-            if self.state == PLAYING and state == WARMING and self.rings.now > 0:
-                state = PLAYING  # a hole is a miss, and no beginning
+    def _on_heard(self, args: tuple[Any, ...]) -> None:
+        (self.heard,) = args
+        self._emit("heard", self.heard)
+
+    def _on_transport(self, args: tuple[Any, ...]) -> None:
+        source, position, length, loop = args
+        self.transport = Transport(source, position, length, bool(loop))
+        self._emit("facts", "transport")
+
+    def _update_state(self, now: float) -> None:
+        state = self._current_state(now)
         if state != self.state:
             self.state = state
-            self._tell("state", state)
+            self._emit("state", state)
 
-    def _lose(self) -> None:
-        """The session is gone: its last facts stay; look for another at once."""
-        self._drop()
-        self.session, self._seen, self._look_at = None, None, 0.0
+    def _current_state(self, now: float) -> ClientState:
+        if self.session is None:
+            if self._processes.is_running("live"):
+                return ClientState.LOADING
+            return ClientState.ABSENT if self.state == ClientState.ABSENT else ClientState.GONE
+        if self._connection and now - self._last_reply > SILENT_S:
+            return ClientState.GONE
+        if self.session.state == session_file.LOADING or self._connection is None or self.rings is None:
+            return ClientState.LOADING
+        was_playing = self.state == ClientState.PLAYING and self.rings.now > 0  # a dropout is not a new warm-up
+        return ClientState.PLAYING if self.rings.primed or was_playing else ClientState.WARMING_UP
 
-    def _drop(self) -> None:
+    def _disconnect(self) -> None:
+        """Forget the session but keep its last values; the next `poll` looks for another one.
+
+        Reports the messages that the session may not have read.
+        """
+        for address in self._connection.unread if self._connection else ():
+            if address != QUIT:
+                reason = "the connection was lost before the session answered"
+                self._emit("error", address, reason, "If it had no effect, send it again.")
+        self._close_connection()
+        self.session, self._file_stamp, self._poll_file_at = None, None, 0.0
+
+    def _close_connection(self) -> None:
         if self._connection:
             self._connection.close()
             self._connection = None

@@ -1,25 +1,41 @@
-"""The rings of a stream, seen from another process, on the clock of what is heard. Read only; waits for nobody.
+"""Read-only, lock-free view of a stream's audio rings from another process, all on the clock of the
+input.
 
-Sample k of every ring here is the input sample k and what became of it: dry, A and B lie there in the timeline, and
-what was heard of them lies L later, which is taken off here.
+Sample k of every ring belongs to input sample k. The timeline stores dry, A and B at k, and the
+monitor at k + L; the view subtracts L.
 """
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from realtime import telemetry
-from realtime.telemetry import Telemetry
-from realtime.timeline import BEFORE, CUT, EPOCH, HEARD, MISS_KINDS, SLOTS, WET, WET_END, Field, TimelineView
+from realtime.timeline import telemetry
+from realtime.timeline.layout import (
+    DROPOUT_KINDS,
+    MONITOR,
+    PREV_RUN_END,
+    PREV_RUN_START,
+    RUN_START,
+    SLOTS,
+    WET,
+    WET_END,
+    Field,
+    TimelineView,
+)
+from realtime.timeline.telemetry import Telemetry
 
-RINGS = {"dry": 0, "a": WET, "b": WET + 1, "heard": HEARD}
+RINGS = {"dry": 0, "a": WET, "b": WET + 1, "monitor": MONITOR}
 
 
 class Rings:
-    """One stream. TimelineError from the constructor if it is gone already."""
+    """Audio rings of one stream.
+
+    TimelineError from the constructor if the stream has ended. One thread.
+    """
 
     def __init__(self, path: Path) -> None:
         self._timeline = TimelineView.attach(path)
@@ -31,59 +47,63 @@ class Rings:
 
     @property
     def now(self) -> int:
-        """The input sample that is heard next; all before it has been heard."""
+        """Input sample that is heard next; negative during the first latency."""
         return self._timeline.load(Field.PLAYED_END) - self.latency
 
     @property
     def oldest(self) -> int:
-        """The oldest input sample that every ring still has."""
+        """Oldest input sample that every ring still holds."""
         timeline = self._timeline
-        # `heard` is written furthest ahead, by a block past its end
+        # the monitor ring is written furthest ahead, up to a block past its end
         return max(0, timeline.load(Field.DRY_END) + timeline[Field.MAX_BLOCK] - timeline[Field.CAPACITY])
 
     @property
-    def ahead(self) -> int:
-        """Samples that lie ready beyond what is heard now, in the slot that has the fewest."""
+    def buffered(self) -> int:
+        """Samples ready beyond `now`, in the slot that has the fewest."""
         return min(self._timeline.load(WET_END[SLOTS.index(name)]) for name in self.slots) - self.now
 
     @property
-    def warm(self) -> bool:
-        """Whether every slot in use has something to be heard now."""
+    def primed(self) -> bool:
+        """True if every slot in use has output for the sample that is heard now."""
         now = self.now
         return now >= 0 and all(self._valid(SLOTS.index(name), now, now + 1) for name in self.slots)
 
     def read(self, name: str, start: int, count: int) -> npt.NDArray[np.float32]:
-        """Samples [start, start + count) of "dry", "a", "b" or "heard": [C, count], silence where there is nothing.
+        """Return samples [start, start + count) of "dry", "a", "b" or "monitor" as [C, count],
+        zeros where missing.
 
-        A slot's samples are there some time before they are heard; those that were overtaken while they were read are
-        silence too.
+        Samples of a slot are available before they are heard. Samples overwritten during the read
+        are zeros too.
         """
+        if name == "heard":
+            warnings.warn('ring "heard" is now "monitor".', DeprecationWarning, stacklevel=2)
+            name = "monitor"
         timeline, ring = self._timeline, RINGS[name]
         out = np.zeros((self.channels, count), np.float32)
-        if ring == HEARD:
+        if ring == MONITOR:
             spans = [(0, self.now)]
         elif name == "dry":
             spans = [(0, timeline.load(Field.DRY_END))]
         else:
             spans = self._valid(SLOTS.index(name), start, start + count)
-        shift = self.latency if ring == HEARD else 0
+        shift = self.latency if ring == MONITOR else 0
         for first, end in spans:
             first, end = max(first, start, self.oldest), min(end, start + count)
             if first < end:
                 timeline.read(ring, first + shift, out[:, first - start : end - start])
-        gone = min(self.oldest - start, count)
-        if gone > 0:
-            out[:, :gone] = 0.0
+        overwritten = min(self.oldest - start, count)
+        if overwritten > 0:
+            out[:, :overwritten] = 0.0
         return out
 
     def _valid(self, slot: int, start: int, end: int) -> list[tuple[int, int]]:
-        """What of [start, end) a slot has: its run of now, and the one before."""
+        """Return the runs of a slot, current and previous, that overlap [start, end)."""
         timeline = self._timeline
-        if timeline.load(Field.ACK) != timeline.load(Field.STREAM):
+        if timeline.load(Field.STREAM_ACK) != timeline.load(Field.STREAM_ID):
             return []
         runs = [
-            (timeline.load(EPOCH[slot]), timeline.load(WET_END[slot])),
-            (timeline.load(BEFORE[slot]), timeline.load(CUT[slot])),
+            (timeline.load(RUN_START[slot]), timeline.load(WET_END[slot])),
+            (timeline.load(PREV_RUN_START[slot]), timeline.load(PREV_RUN_END[slot])),
         ]
         return [run for run in runs if max(run[0], start) < min(run[1], end)]
 
@@ -93,13 +113,13 @@ class Rings:
 
     @property
     def misses(self) -> dict[str, int]:
-        """Holes by kind so far."""
-        return {kind: self._timeline[field] for kind, field in MISS_KINDS.items()}
+        """Dropouts by kind since the stream began."""
+        return {kind: self._timeline[field] for kind, field in DROPOUT_KINDS.items()}
 
     @property
     def engine_there(self) -> bool:
-        """Whether a worker is attached; without one dry is heard."""
-        return self._timeline.load(Field.ENGINE) != 0
+        """True while a worker is attached; without one the dry path is heard."""
+        return self._timeline.load(Field.ATTACH_COUNT) != 0
 
     def close(self) -> None:
         self._timeline.close()

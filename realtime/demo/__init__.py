@@ -1,5 +1,8 @@
-"""The clips that ship with the instrument; whose they are is in CREDITS.md."""
+"""Audio clips that ship with the program; authors and licences are in CREDITS.md.
+
+Knows nothing else.
+"""
 
 from pathlib import Path
 
-CLIP = Path(__file__).parent / "rockmix_sectoid_MIT.ogg"  # what plays when nothing else is asked for
+CLIP = Path(__file__).parent / "rockmix_sectoid_MIT.ogg"  # the default input

@@ -1,7 +1,7 @@
-"""The clock driver: a source paced in real time, without hardware. What a machine without a sound card runs.
+"""Clock driver: plays a source in real time without hardware.
 
-Like a sound card, it loses time when the system holds it up for longer than its buffers: that is counted as an xrun and
-the clock begins anew, instead of rushing through the blocks it owes.
+Like a sound card, it loses time when the system delays it for longer than its buffers would last.
+Such a delay counts as an xrun, and the schedule restarts from there instead of catching up.
 """
 
 from __future__ import annotations
@@ -10,36 +10,48 @@ import time
 
 import numpy as np
 
-from realtime.callback import HostSide
-from realtime.drivers.loop import LoopDriver
-from realtime.drivers.switch import Source
-from realtime.timeline import Field
+from realtime.drivers.driver import DriverOptions, StreamSetup
+from realtime.drivers.source_switch import Audio, Source
+from realtime.drivers.threaded import OpenThreadedDriver, ThreadedDriver
+from realtime.timeline.layout import Field
+from realtime.timeline.playout import Playout
 
-SLIP_S = 0.02
+MAX_LATE_S = 0.02
 
 
-class ClockDriver(LoopDriver):
-    """Plays at the timeline's rate by the system's monotonic clock."""
+def open_driver(options: DriverOptions) -> OpenThreadedDriver:
+    """Return the clock driver, which takes any rate and block."""
+    return OpenThreadedDriver(_attach)
 
-    def __init__(self, host: HostSide, source: Source, block: int | str, *, limit: int | None = None) -> None:
-        super().__init__(host, source, block, limit=limit)
-        self._rate = host.timeline[Field.RATE]
+
+def _attach(setup: StreamSetup) -> ClockDriver:
+    source = Silence() if setup.source is None else setup.source
+    return ClockDriver(setup.playout, source, setup.block, limit=setup.limit)
+
+
+class ClockDriver(ThreadedDriver):
+    """Stream paced at the timeline's rate by the system's monotonic clock."""
+
+    def __init__(self, playout: Playout, source: Source, block: int | str, *, limit: int | None = None) -> None:
+        super().__init__(playout, source, block, limit=limit)
+        self._rate = playout.timeline[Field.RATE]
         self._due = 0.0  # monotonic time of the next block; 0 before the first
 
     def _pace(self, count: int) -> None:
-        now = time.monotonic()
+        now = time.perf_counter()
         if self._due == 0.0:
             self._due = now
-        self._due += count / self._rate  # a block is handed over when its last sample has come in
-        if now - self._due > SLIP_S:
-            self.host.count_xrun()
+        self._due += count / self._rate  # a block is handed over when its last sample has arrived
+        if now - self._due > MAX_LATE_S:
+            self.playout.count_xrun()
             self._due = now
         else:
             self._stopping.wait(max(0.0, self._due - now))
 
 
 class Silence:
-    """A source without end that plays nothing."""
+    """Endless source of silence."""
 
-    def read(self, count: int) -> np.ndarray:
+    def read(self, count: int) -> Audio:
+        """Return zeros, [2, count]."""
         return np.zeros((2, count), np.float32)

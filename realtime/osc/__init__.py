@@ -1,4 +1,6 @@
-"""Played by OSC: packets in, parameters set on the sample clock, acknowledgements and streams out.
+"""OSC server: packets in, parameters set on the sample clock, acknowledgements and subscriptions
+out.
 
-The audio side knows nothing of this; all of it runs in one thread of its own.
+It must not be imported by the audio side (timeline, drivers, worker); all of it runs in threads of
+its own.
 """

@@ -1,20 +1,21 @@
-"""Who talks to us: leases, subscriptions, and how many errors one is told.
+"""OSC clients: leases, subscriptions and per-client error rate limiting.
 
-A client is an address and port (UDP) or a connection (TCP). It is forgotten when its lease has run out, or, when there
-are too many, in the order they were last heard.
+A client is an address and port (UDP) or a connection (TCP). A connection stays until it is closed. An
+address is removed when its lease has expired, and above MAX_CLIENTS the least recently active one.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable, Iterator
+from collections.abc import Container, Hashable, Iterator
 from dataclasses import dataclass, field
 
 LEASE_S = 10.0
-ERRORS_A_SECOND = 10
-MOST = 256
+LATE_S = 1.0  # between two turns of the server; if it was stopped for longer, leases last as much longer
+MAX_ERRORS_PER_S = 10
+MAX_CLIENTS = 256
 EVERY_FRAME = 0.0
-GROUPS = {  # Hz
+GROUPS = {  # default rate in Hz
     "params": 30.0,
     "meters": 30.0,
     "loudness": 2.0,
@@ -22,36 +23,38 @@ GROUPS = {  # Hz
     "tokens": EVERY_FRAME,
     "latents": EVERY_FRAME,
     "status": 1.0,
+    "heard": 30.0,
     "clock": EVERY_FRAME,
 }
-OF_FRAMES = tuple(group for group, rate in GROUPS.items() if rate == EVERY_FRAME)
-RATES = (0.1, 240.0)  # Hz that may be asked for
+PER_FRAME_GROUPS = tuple(group for group, rate in GROUPS.items() if rate == EVERY_FRAME)
+RATE_LIMITS = (0.1, 240.0)  # Hz that a client may request
 
 
 @dataclass
 class Subscription:
-    """One group for one client."""
+    """Subscription of a client to one group."""
 
     interval: float  # s; 0: every frame
     due: float = 0.0
-    sent: dict[str, object] = field(default_factory=dict)  # params: what the client knows
+    last_sent: dict[str, object] = field(default_factory=dict)  # params and heard: value by name
 
 
 @dataclass
 class Client:
-    """`key` is the transport's."""
+    """Client, its subscriptions and its error allowance (a token bucket)."""
 
-    key: Hashable
-    heard: float = 0.0
+    key: Hashable  # of the transport
+    connected: bool = False  # by TCP
+    last_seen: float = 0.0  # s
     groups: dict[str, Subscription] = field(default_factory=dict)
-    _allowance: float = float(ERRORS_A_SECOND)
+    _allowance: float = float(MAX_ERRORS_PER_S)
     _allowance_at: float = 0.0
-    unanswered: int = 0  # errors since the last one that was told
+    unanswered: int = 0  # errors since the last one that was sent
 
-    def may_be_told(self, now: float) -> bool:
-        """Whether another error may go to it now; counts those that may not."""
-        refilled = self._allowance + (now - self._allowance_at) * ERRORS_A_SECOND
-        self._allowance, self._allowance_at = min(float(ERRORS_A_SECOND), refilled), now
+    def allow_error(self, now: float) -> bool:
+        """Return True if another error may be sent now; count it otherwise."""
+        refilled = self._allowance + (now - self._allowance_at) * MAX_ERRORS_PER_S
+        self._allowance, self._allowance_at = min(float(MAX_ERRORS_PER_S), refilled), now
         if self._allowance < 1.0:
             self.unanswered += 1
             return False
@@ -60,30 +63,40 @@ class Client:
 
 
 class Clients:
-    """All of them, the one last heard at the end."""
+    """Known clients, the most recently active at the end. One thread."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[Hashable, Client] = OrderedDict()
+        self._expired_at = float("inf")  # s, of the last call of `expire`
 
-    def hear(self, key: Hashable, now: float) -> Client:
-        """Who sent something just now."""
+    def touch(self, key: Hashable, now: float, *, connected: bool = False) -> Client:
+        """Renew the lease of a client, or add it; return it."""
         client = self._known.get(key)
         if client is None:
-            client = self._known[key] = Client(key)
-            if len(self._known) > MOST:
-                self._known.popitem(last=False)
+            client = self._known[key] = Client(key, connected)
+            if not connected and sum(not known.connected for known in self._known.values()) > MAX_CLIENTS:
+                self.forget(next(key for key, known in self._known.items() if not known.connected))
         else:
             self._known.move_to_end(key)
-        client.heard = now
+        client.last_seen = now
         return client
+
+    def __iter__(self) -> Iterator[Client]:
+        return iter(tuple(self._known.values()))
 
     def forget(self, key: Hashable) -> None:
         self._known.pop(key, None)
 
-    def expire(self, now: float) -> None:
-        """End the leases that have run out."""
-        while self._known and (oldest := next(iter(self._known.values()))).heard < now - LEASE_S:
-            self._known.pop(oldest.key)
+    def expire(self, now: float, connections: Container[Hashable]) -> None:
+        """Remove the clients whose lease has expired, and connections that are not open any more.
+
+        Time in which the server itself stood still, as when a computer sleeps, does not count.
+        """
+        stopped, self._expired_at = max(0.0, now - self._expired_at - LATE_S), now
+        for client in self:
+            client.last_seen += stopped
+            if client.key not in connections if client.connected else client.last_seen < now - LEASE_S:
+                self.forget(client.key)
 
     def subscribed(self, group: str) -> Iterator[tuple[Client, Subscription]]:
         for client in self._known.values():
@@ -91,5 +104,5 @@ class Clients:
                 yield client, client.groups[group]
 
     def groups(self) -> frozenset[str]:
-        """What anybody has subscribed to."""
+        """Return all groups with a subscription."""
         return frozenset(group for client in self._known.values() for group in client.groups)

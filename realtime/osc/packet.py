@@ -1,8 +1,7 @@
-"""OSC packets: bytes to messages and back, and SLIP framing for TCP.
+"""OSC packets: decoding, encoding, and SLIP framing for TCP.
 
-Open Sound Control 1.0 (https://opensoundcontrol.stanford.edu/spec-1_0.html); SLIP with END at both ends as in 1.1.
-python-osc parses the messages. Bundles are walked here: its own walk never ends on an element of negative size, passes
-over elements it does not know, and puts timetags in an order of its own.
+Open Sound Control 1.0 (https://opensoundcontrol.stanford.edu/spec-1_0.html); SLIP with END at both
+ends as in 1.1. A bad message in a bundle costs itself alone.
 """
 
 from __future__ import annotations
@@ -11,118 +10,130 @@ import struct
 from dataclasses import dataclass
 from typing import Any
 
-from pythonosc.osc_message import OscMessage
+from realtime.osc.arguments import ArgumentError, read, read_string, write, write_string
 
-LARGEST = 65_507  # bytes of a datagram
-DEPTH = 16  # of bundles in bundles
-KNOWN_TAGS = frozenset("ifsbhtdTFNrm[]")
+MAX_PACKET_BYTES = 65_507  # bytes of a datagram
+MAX_BUNDLE_DEPTH = 16  # nested bundles
 NTP_EPOCH = 2_208_988_800  # 1900 to 1970, s
 _END, _ESC, _ESC_END, _ESC_ESC = b"\xc0", b"\xdb", b"\xdb\xdc", b"\xdb\xdd"
 
 
 class PacketError(ValueError):
-    """Bytes that are no OSC; the message says what is wrong with them."""
+    """Bytes that are not OSC; the message names the fault."""
 
 
 @dataclass(frozen=True)
 class Message:
-    """One message. `time` is when it is meant for, Unix seconds; None: at once."""
+    """OSC message. `time` is its timetag in Unix seconds; None: immediately."""
 
     address: str
     args: tuple[Any, ...]
     time: float | None = None
 
 
+@dataclass(frozen=True)
+class Fault:
+    """Part of a packet that is not OSC; `address` is "?" if it has none."""
+
+    address: str
+    reason: str
+
+
 def decode(data: bytes) -> list[Message]:
-    """The messages of a packet in the order they stand in it, or PacketError; all or nothing."""
-    if data.startswith(b"/"):
-        return [_message(data, None)]
-    found: list[Message] = []
-    _bundle(data, DEPTH, found)
+    """Return the messages of a packet in order; PacketError if any part of it is malformed."""
+    found, faults = decode_parts(data)
+    if faults:
+        raise PacketError(faults[0].reason)
     return found
 
 
-def _bundle(data: bytes, depth: int, found: list[Message]) -> None:
-    if not data.startswith(b"#bundle\0") or len(data) < 16:
-        raise PacketError("neither a message nor a bundle: it begins with neither / nor #bundle")
-    if depth == 0:
-        raise PacketError(f"bundles lie more than {DEPTH} deep")
+def decode_parts(data: bytes) -> tuple[list[Message], list[Fault]]:
+    """Return the messages of a packet in order, and the faults of all other parts."""
+    found: list[Message] = []
+    faults: list[Fault] = []
+    if len(data) > MAX_PACKET_BYTES:
+        faults.append(Fault("?", f"a packet of more than {MAX_PACKET_BYTES} bytes"))
+    else:
+        _element(data, None, MAX_BUNDLE_DEPTH, found, faults)
+    return found, faults
+
+
+def _element(data: bytes, time: float | None, depth: int, found: list[Message], faults: list[Fault]) -> None:
+    """Read a message or a bundle."""
+    if data.startswith(b"/"):
+        try:
+            found.append(_message(data, time))
+        except ArgumentError as error:
+            faults.append(Fault(_address(data), f"a message that cannot be read: {error}"))
+    elif not data.startswith(b"#bundle\0") or len(data) < 16:
+        faults.append(Fault("?", "neither a message nor a bundle: it begins with neither / nor #bundle"))
+    elif depth == 0:
+        faults.append(Fault("?", f"bundles nested more than {MAX_BUNDLE_DEPTH} deep"))
+    else:
+        _bundle(data, depth, found, faults)
+
+
+def _bundle(data: bytes, depth: int, found: list[Message], faults: list[Fault]) -> None:
     seconds, fraction = struct.unpack_from(">II", data, 8)
     time = None if (seconds, fraction) == (0, 1) else seconds - NTP_EPOCH + fraction / 2**32
     at = 16
     while at < len(data):
         size = int.from_bytes(data[at : at + 4], "big", signed=True)
-        element = data[at + 4 : at + 4 + size]
-        if size <= 0 or size % 4 or len(element) != size:
-            raise PacketError(f"an element of {size} bytes at byte {at} of a bundle of {len(data)}")
-        if element.startswith(b"/"):
-            found.append(_message(element, time))
+        element = data[at + 4 : at + 4 + max(size, 0)]
+        if size < 0 or len(element) != size:
+            reason = f"an element of {size} bytes at byte {at} of a bundle of {len(data)}; the rest of it is lost"
+            faults.append(Fault(_address(data[at + 4 :]), reason))
+            return
+        if size == 0 or size % 4:
+            faults.append(Fault(_address(element), f"an element of {size} bytes at byte {at}, not a multiple of 4"))
         else:
-            _bundle(element, depth - 1, found)
+            _element(element, time, depth - 1, found, faults)
         at += 4 + size
 
 
 def _message(data: bytes, time: float | None) -> Message:
-    address_end = data.find(b"\0")
-    tags_start = (address_end // 4 + 1) * 4
-    if address_end >= 0 and len(data) > tags_start:
-        tags = data[tags_start : data.find(b"\0", tags_start)]
-        if not tags.startswith(b",") or not KNOWN_TAGS.issuperset(tags[1:].decode("latin-1")):
-            raise PacketError(f"type tags {tags[:40]!r}")
-    try:
-        parsed = OscMessage(data)
-        return Message(parsed.address, tuple(parsed), time)
-    except Exception as error:  # whatever the library trips over, the packet is to blame
-        raise PacketError(f"a message that cannot be read ({error})") from error
+    address, at = read_string(data, 0)
+    if at >= len(data):
+        return Message(address, (), time)  # without type tags, as old programs send
+    if data[at : at + 1] != b",":
+        raise ArgumentError(f"type tags {data[at : at + 40]!r}")
+    tags, at = read_string(data, at)
+    return Message(address, read(tags[1:], data, at), time)
+
+
+def _address(data: bytes) -> str:
+    """Return the address of a message that cannot be read, "?" if it is not readable either."""
+    text = data[:256].partition(b"\0")[0].decode("utf-8", "replace")
+    return text if text.startswith("/") and text.isprintable() else "?"
 
 
 def encode(address: str, *args: object) -> bytes:
-    """A message: bool and int as i (h where they need it), float as f, str as s, and lists of those in line."""
-    tags, body = [","], bytearray()
-    for arg in _flat(args):
-        if isinstance(arg, bool | int):
-            fits = -(2**31) <= arg < 2**31
-            tags.append("i" if fits else "h")
-            body += struct.pack(">i" if fits else ">q", arg)
-        elif isinstance(arg, str):
-            tags.append("s")
-            body += _string(arg)
-        else:
-            tags.append("f")
-            body += struct.pack(">f", arg)
-    return _string(address) + _string("".join(tags)) + bytes(body)
+    """Encode a message; `arguments.write` says which types its arguments get."""
+    tags, body = write(args)
+    return write_string(address) + write_string("," + tags) + body
 
 
 def encode_bundle(time: float | None, *elements: bytes) -> bytes:
-    """A bundle for Unix time `time`; None: at once."""
+    """Encode a bundle with the timetag `time` in Unix seconds; None: immediately."""
     whole = int(time or 0)
     stamp = (0, 1) if time is None else (whole + NTP_EPOCH, int((time - whole) * 2**32))
     return b"#bundle\0" + struct.pack(">II", *stamp) + b"".join(struct.pack(">i", len(e)) + e for e in elements)
 
 
-def _flat(args: tuple[object, ...]) -> list[Any]:
-    return [item for arg in args for item in (arg if isinstance(arg, list | tuple) else (arg,))]
-
-
-def _string(text: str) -> bytes:
-    raw = text.encode("utf-8", "replace").replace(b"\0", b"")
-    return raw + b"\0" * (4 - len(raw) % 4)
-
-
 def slip(packet: bytes) -> bytes:
-    """A packet as TCP carries it."""
+    """Frame a packet for TCP (SLIP, RFC 1055)."""
     return _END + packet.replace(_ESC, _ESC_ESC).replace(_END, _ESC_END) + _END
 
 
-class Unslip:
-    """Packets from a TCP stream, however it is cut."""
+class SlipDecoder:
+    """Decoder that splits a TCP stream into packets. One thread."""
 
     def __init__(self) -> None:
         self._rest = b""
 
     def feed(self, data: bytes) -> list[bytes]:
-        """The packets that are complete now. PacketError if one grows too long: the stream makes no sense then."""
+        """Return the packets completed by these bytes; PacketError if one is too long to be OSC."""
         *done, self._rest = (self._rest + data).split(_END)
-        if len(self._rest) > 2 * LARGEST:
-            raise PacketError(f"more than {LARGEST} bytes without an end. Frame packets by SLIP")
+        if max(map(len, (*done, self._rest))) > 2 * MAX_PACKET_BYTES:
+            raise PacketError(f"more than {MAX_PACKET_BYTES} bytes without an end. Frame packets by SLIP")
         return [piece.replace(_ESC_END, _END).replace(_ESC_ESC, _ESC) for piece in done if piece]

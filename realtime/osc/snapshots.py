@@ -1,70 +1,116 @@
-"""Sets of parameter values: stored, recalled, and the way between four of them.
+"""Snapshots of parameter values: store, recall, and interpolate between four of them.
 
-c ───── d      A morph at x, y is the bilinear mean of its four corners. What is no number (choices, switches,
-│  x,y  │      seeds and other whole numbers) is that of the nearest corner.
+c ───── d      A morph at x, y is the bilinear interpolation of the four corners. Values that are
+│  x,y  │      not float (choices, switches, seeds and other integers) come from the nearest one.
 a ───── b
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
-from collections.abc import Mapping, Sequence
+import logging
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from realtime.params import PARAMETERS, Parameter, ParameterError
+import numpy as np
 
-MOST = 256
+from realtime.parameters.table import PARAMETERS, Parameter, ParameterError
+from realtime.system.state_file import StateFile
+
+MAX_SNAPSHOTS = 256
 FILE = "snapshots.json"
-OF_THE_MOMENT = ("mute", "a.match", "b.match", "a.lock", "b.lock")
+TRANSIENT = ("mute", "a.match", "b.match", "a.lock", "b.lock")
 CORNERS = 4
+MAX_FLOAT32 = 3.4e38
+LOG = logging.getLogger("verdigris.osc")
+_NUMBER = re.compile(r"[+-]?[0-9]{1,15}(\.[0-9]{0,15})?")
 Values = dict[str, Any]
 
 
 def _is_kept(name: str, row: Parameter) -> bool:
     return (
-        row.when in ("block", "frame")
+        row.changes_live
         and not row.local
         and not name.startswith("osc.")
-        and name not in OF_THE_MOMENT
-        and not name.endswith(".snapshot.store")  # it does something when it changes
+        and name not in TRANSIENT
+        and not name.endswith(".snapshot.store")  # a change of it is an action
     )
 
 
 class Snapshots:
-    """One performer's; kept from one start of the program to the next where they are given a place."""
+    """Snapshots by name; saved in a directory, if one is given. Sessions share the file. One thread.
 
-    def __init__(self, place: Path | None = None, table: Mapping[str, Parameter] = PARAMETERS) -> None:
-        """`place` is a directory; what cannot be read there is as if it were not."""
-        self._place = place
-        self._kept = {name: row for name, row in table.items() if _is_kept(name, row)}
-        self._stored: dict[str, Values] = _load(place / FILE, self._kept) if place else {}
+    Names that are numbers compare as numbers: 3, 3.0 and "3" are one snapshot.
+    """
+
+    def __init__(
+        self,
+        directory: Path | None = None,
+        table: Mapping[str, Parameter] = PARAMETERS,
+        say: Callable[[str], None] = LOG.warning,
+    ) -> None:
+        """Load the snapshots of a directory; `say` reports damaged ones, which are set aside."""
+        self._file = StateFile(directory / FILE, _is_snapshot, say) if directory else None
+        self.use_table(table)
+        self._stored: dict[str, Values] = {}  # as in the file; a snapshot that leaves the file stays here
+        self._unsaved: dict[str, Values] = {}  # of this session, while the file cannot be written
+        self._checked: dict[str, tuple[Values, Values]] = {}  # stored values, and those of them that are allowed
+        self._stamp: object = None
         self._corners: tuple[str, ...] = ()
+        self._refresh()
+
+    def use_table(self, table: Mapping[str, Parameter]) -> None:
+        """Keep the parameters of this table from now on."""
+        self._kept = {name: row for name, row in table.items() if _is_kept(name, row)}
 
     def store(self, name: str, values: Mapping[str, Any]) -> None:
-        if name not in self._stored and len(self._stored) >= MOST:
-            raise ParameterError(f"{MOST} snapshots are stored already. Store over one of them.")
-        self._stored[name] = {key: values[key] for key in self._kept}
-        if self._place:
-            _save(self._place, self._stored)
+        """Store the values under a name; ParameterError if there are too many, or if it is not saved."""
+        new = {snapshot_name(name): {key: values[key] for key in self._kept}}
+        if self._file is None:
+            self._stored = _with(self._stored, new)
+            return
+        try:
+            saved = self._file.update(lambda stored: _with(stored, {**self._unsaved, **new}))
+        except OSError as error:
+            self._unsaved = _with(self._unsaved, new)
+            raise ParameterError(
+                f"the snapshot is lost when the program ends ({error.strerror or error}). "
+                f"Make {self._file.path.parent} writable."
+            ) from error
+        self._stored, self._unsaved, self._stamp = {**self._stored, **saved}, {}, self._file.stamp()
 
     def recall(self, name: str) -> Values:
-        """ParameterError if nothing is stored there."""
-        if name not in self._stored:
-            known = ", ".join(self._stored) or "none yet"
+        """Return a snapshot; ParameterError if there is none of this name.
+
+        Values that are missing or no longer allowed are defaults.
+        """
+        self._refresh()
+        stored, name = {**self._stored, **self._unsaved}, snapshot_name(name)
+        found = [known for known in stored if snapshot_name(known) == name]
+        if not found:
+            known = ", ".join(stored) or "none yet"
             raise ParameterError(f"no snapshot {name} ({known}). Send /verdigris/snapshot/store {name} first.")
-        return self._stored[name]
+        values = stored[name if name in found else found[-1]]
+        if name not in self._checked or self._checked[name][0] is not values:
+            self._checked[name] = values, {key: _allowed(row, values) for key, row in self._kept.items()}
+        return self._checked[name][1]
+
+    def _refresh(self) -> None:
+        """Read the file again if another session has written it."""
+        if self._file and (stamp := self._file.stamp()) != self._stamp:
+            self._stored, self._stamp = {**self._stored, **self._file.load()}, stamp
 
     def set_corners(self, names: Sequence[str]) -> None:
         if len(names) != CORNERS:
-            raise ParameterError(f"a morph has four corners, {len(names)} were given. Pass four names of snapshots.")
+            raise ParameterError(f"a morph has four corners, got {len(names)}. Pass the names of four snapshots.")
         for name in names:
             self.recall(name)
         self._corners = tuple(names)
 
     def morph(self, x: float, y: float) -> Values:
-        """The values at x, y, 0 … 1 each; ParameterError without corners."""
+        """Return the values at x, y, each from 0 to 1; ParameterError if no corners are set."""
         if not self._corners:
             raise ParameterError("a morph without corners. Send /verdigris/morph/corners a b c d first.")
         corners = [self.recall(name) for name in self._corners]
@@ -78,18 +124,35 @@ class Snapshots:
 
 def _mean(values: Sequence[Any], weights: Sequence[float]) -> Any:
     if values[1:] == values[:-1]:
-        return values[0]  # to the bit
+        return values[0]  # without rounding
     if isinstance(values[0], tuple):
         return tuple(_mean(elements, weights) for elements in zip(*values, strict=True))
     return float(sum(weight * value for weight, value in zip(weights, values, strict=True)))
 
 
-def _load(path: Path, kept: Mapping[str, Parameter]) -> dict[str, Values]:
-    """What was saved, of what the table allows today; what is new in it, at its default."""
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-        found = json.loads(path.read_text(encoding="utf-8"))
-        return {str(name): {key: _allowed(row, values) for key, row in kept.items()} for name, values in found.items()}
-    return {}
+def snapshot_name(given: object) -> str:
+    """Return the name of a snapshot; a number, also as text, is named by its shortest notation."""
+    if isinstance(given, str):
+        if not _NUMBER.fullmatch(given):
+            return given
+        return snapshot_name(int(given) if given.isdigit() else float(given))
+    if isinstance(given, float) and math.isfinite(given):
+        near = given if abs(given) > MAX_FLOAT32 else float(np.float32(given))
+        given = int(near) if near.is_integer() else np.float32(near)
+    return str(given)
+
+
+def _with(stored: Mapping[str, Values], new: Mapping[str, Values]) -> dict[str, Values]:
+    """Return the snapshots with new ones in the place of those of the same name."""
+    names = {snapshot_name(name) for name in new}
+    kept = {name: values for name, values in stored.items() if snapshot_name(name) not in names}
+    if len(kept) + len(new) > max(MAX_SNAPSHOTS, len(stored)):
+        raise ParameterError(f"{MAX_SNAPSHOTS} snapshots are stored already. Overwrite one of them.")
+    return {**kept, **new}
+
+
+def _is_snapshot(name: str, values: Any) -> bool:
+    return isinstance(values, dict)
 
 
 def _allowed(row: Parameter, values: Mapping[str, Any]) -> Any:
@@ -97,16 +160,3 @@ def _allowed(row: Parameter, values: Mapping[str, Any]) -> Any:
         return row.parse(values.get(row.name, row.default))
     except ParameterError:
         return row.default
-
-
-def _save(place: Path, stored: Mapping[str, Values]) -> None:
-    """Whole or not at all; ParameterError if it cannot be."""
-    new = (place / FILE).with_suffix(".new")
-    try:
-        place.mkdir(parents=True, exist_ok=True)
-        new.write_text(json.dumps(stored), encoding="utf-8")
-        new.replace(place / FILE)
-    except OSError as error:
-        raise ParameterError(
-            f"the snapshot is kept for now, and not for the next start ({error.strerror}). Make {place} yours."
-        ) from error

@@ -1,1 +1,5 @@
-"""The insert: a small native plug-in (LV2 and CLAP) that is the host side of a timeline in somebody's DAW."""
+"""The DAW insert: a native LV2 and CLAP plug-in that plays a timeline inside the host.
+
+Must not know engine, session, codecs or drivers: it shares only timeline, parameters and the
+runtime directory.
+"""

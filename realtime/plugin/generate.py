@@ -1,34 +1,34 @@
-"""What the plug-in shares with Python, written once: `python -m realtime.plugin.generate` makes it from the tables.
+"""Generator of the plug-in's shared files: run `python -m realtime.plugin.generate`.
 
-table.h             fields and constants of the timeline, memory of the host side, ports
-bundle/insert.ttl   the ports as LV2 hosts read them
+native/table.h      timeline fields and constants, state of the host side, ports
+bundle/insert.ttl   the ports for LV2 hosts
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from realtime import mix, timeline
-from realtime.callback import State
-from realtime.params import Parameter
-from realtime.plugin.ports import NAMES, row, span
-from realtime.timeline import Field
+from realtime.parameters.plugin_ports import NAMES, port_parameter, port_range
+from realtime.parameters.table import Parameter
+from realtime.timeline import layout, monitor_mix
+from realtime.timeline.layout import Field
+from realtime.timeline.playout import PlayoutState
 
 HERE = Path(__file__).parent
 URI = "urn:verdigris:insert"
-FIRST_PORT = 4  # after the audio
+FIRST_PORT = 4  # after the audio ports
 AUDIO = (
     ("in_l", "In L", "Input"),
     ("in_r", "In R", "Input"),
     ("out_l", "Out L", "Output"),
     ("out_r", "Out R", "Output"),
 )
-REPORTS = (  # symbol, name, most
+REPORTS = (  # symbol, name, maximum
     ("latency", "Latency", 2**20),
     ("engine", "Engine", 1),
-    ("holes", "Holes", 2**24),
+    ("holes", "Dropouts", 2**24),
 )
-CONSTANTS = ("VERSION", "HEADER_BYTES", "TELEMETRY_BYTES", "RINGS", "FADE", "GAIN_ONE", "EVENTS")
+CONSTANTS = ("VERSION", "HEADER_BYTES", "TELEMETRY_BYTES", "RINGS", "FADE", "GAIN_ONE", "EVENTS", "STRETCHES")
 PREFIXES = """@prefix bufsz: <http://lv2plug.in/ns/ext/buf-size#> .
 @prefix doap: <http://usefulinc.com/ns/doap#> .
 @prefix lv2: <http://lv2plug.in/ns/lv2core#> .
@@ -43,27 +43,27 @@ PREFIXES = """@prefix bufsz: <http://lv2plug.in/ns/ext/buf-size#> .
 
 
 def header() -> str:
-    """table.h."""
+    """Return the text of table.h."""
     lines = ["/* Made by realtime/plugin/generate.py from the tables in Python. */", "#pragma once", ""]
     lines += ["enum {", *(f"    F_{field.name} = {int(field)}," for field in Field), "};", ""]
-    lines += ["enum {", *(f"    S_{place.name} = {int(place)}," for place in State), "};", ""]
-    lines += ["enum {", *(f"    {name} = {getattr(timeline, name)}," for name in CONSTANTS), "};"]
-    lines += [f"#define MAGIC INT64_C({timeline.MAGIC:#x})", f'#define URI "{URI}"', ""]
+    lines += ["enum {", *(f"    S_{place.name} = {int(place)}," for place in PlayoutState), "};", ""]
+    lines += ["enum {", *(f"    {name} = {getattr(layout, name)}," for name in CONSTANTS), "};"]
+    lines += [f"#define MAGIC INT64_C({layout.MAGIC:#x})", f'#define URI "{URI}"', ""]
     lines += ["enum {", *(f"    P_{symbol(name).upper()}," for name in NAMES), f"    PORTS = {len(NAMES)}", "};", ""]
-    lines += ["/* symbol, name, lowest, highest, default, whole numbers, choices by name */", "#define PORT_ROWS \\"]
+    lines += ["/* symbol, name, minimum, maximum, default, integer, choices separated by | */", "#define PORT_ROWS \\"]
     lines += [", \\\n".join(f"    {{{_c_row(port)}}}" for port in range(len(NAMES)))]
-    lines += ["", "/* of dry, A and B, by monitor */", "#define MIX_ROWS \\"]
-    lines += [", ".join(f"{{{dry}, {a}, {b}}}" for dry, a, b in mix.PATHS.values())]
+    lines += ["", "/* gains of dry, A and B for each monitor path */", "#define MIX_ROWS \\"]
+    lines += [", ".join(f"{{{dry}, {a}, {b}}}" for dry, a, b in monitor_mix.PATHS.values())]
     return "\n".join(lines) + "\n"
 
 
 def turtle() -> str:
-    """insert.ttl."""
+    """Return the text of insert.ttl."""
     ports = [_audio(number, *port) for number, port in enumerate(AUDIO)]
     ports += [_control(FIRST_PORT + port) for port in range(len(NAMES))]
     ports.append(_port(FIRST_PORT + len(NAMES), "Input", "Control", "freewheel", "Freewheel", _FREEWHEEL))
-    for number, (name, title, most) in enumerate(REPORTS, FIRST_PORT + len(NAMES) + 1):
-        extra = _span(0, most, 0) + " ;\n        lv2:portProperty lv2:integer"
+    for number, (name, title, maximum) in enumerate(REPORTS, FIRST_PORT + len(NAMES) + 1):
+        extra = _range(0, maximum, 0) + " ;\n        lv2:portProperty lv2:integer"
         if name == "latency":
             extra += ", lv2:reportsLatency ;\n        lv2:designation lv2:latency ;\n        units:unit units:frame"
         ports.append(_port(number, "Output", "Control", name, title, extra))
@@ -84,7 +84,7 @@ def turtle() -> str:
 
 
 def symbol(name: str) -> str:
-    """A parameter's name as a C and LV2 symbol."""
+    """Return a parameter's name as a C and LV2 symbol."""
     return name.replace(".", "_")
 
 
@@ -92,15 +92,15 @@ def _title(name: str) -> str:
     return name.removeprefix("bend.").removesuffix(".on").replace(".", " ").capitalize()
 
 
-def _whole(of: Parameter) -> bool:
-    return bool(of.choices) or of.kind in (bool, int)
+def _is_integer(parameter: Parameter) -> bool:
+    return bool(parameter.choices) or parameter.kind in (bool, int)
 
 
 def _c_row(port: int) -> str:
-    of, name = row(port), NAMES[port]
-    low, high, default = (f"{number}f" for number in span(of))
-    whole, choices = int(_whole(of)), "|".join(of.choices)
-    return f'"{symbol(name)}", "{_title(name)}", {low}, {high}, {default}, {whole}, "{choices}"'
+    parameter, name = port_parameter(port), NAMES[port]
+    low, high, default = (f"{number}f" for number in port_range(parameter))
+    integer, choices = int(_is_integer(parameter)), "|".join(parameter.choices)
+    return f'"{symbol(name)}", "{_title(name)}", {low}, {high}, {default}, {integer}, "{choices}"'
 
 
 _FREEWHEEL = """lv2:default 0 ;
@@ -110,22 +110,22 @@ _FREEWHEEL = """lv2:default 0 ;
         lv2:portProperty lv2:toggled, pprops:notOnGUI"""
 
 
-def _span(low: float, high: float, default: float) -> str:
+def _range(low: float, high: float, default: float) -> str:
     return f"lv2:default {default:g} ;\n        lv2:minimum {low:g} ;\n        lv2:maximum {high:.10g}"
 
 
 def _control(number: int) -> str:
-    of, name = row(number - FIRST_PORT), NAMES[number - FIRST_PORT]
-    if name == "bypass":  # LV2's convention is the other way round
-        extra = _span(0, 1, 1) + " ;\n        lv2:designation lv2:enabled ;\n        lv2:portProperty lv2:toggled"
+    parameter, name = port_parameter(number - FIRST_PORT), NAMES[number - FIRST_PORT]
+    if name == "bypass":  # LV2 inverts it: lv2:enabled
+        extra = _range(0, 1, 1) + " ;\n        lv2:designation lv2:enabled ;\n        lv2:portProperty lv2:toggled"
         return _port(number, "Input", "Control", "enabled", "Enabled", extra)
-    extra = _span(*span(of)) + f' ;\n        rdfs:comment "{of.help}"'
-    if of.choices:
-        points = ", ".join(f'[ rdfs:label "{choice}" ; rdf:value {i} ]' for i, choice in enumerate(of.choices))
+    extra = _range(*port_range(parameter)) + f' ;\n        rdfs:comment "{parameter.help}"'
+    if parameter.choices:
+        points = ", ".join(f'[ rdfs:label "{choice}" ; rdf:value {i} ]' for i, choice in enumerate(parameter.choices))
         extra += f" ;\n        lv2:portProperty lv2:integer, lv2:enumeration ;\n        lv2:scalePoint {points}"
-    elif _whole(of):
-        extra += f" ;\n        lv2:portProperty lv2:{'toggled' if of.kind is bool else 'integer'}"
-    if of.unit == "dB":
+    elif _is_integer(parameter):
+        extra += f" ;\n        lv2:portProperty lv2:{'toggled' if parameter.kind is bool else 'integer'}"
+    if parameter.unit == "dB":
         extra += " ;\n        units:unit units:db"
     return _port(number, "Input", "Control", symbol(name), _title(name), extra)
 
@@ -144,7 +144,8 @@ def _port(number: int, direction: str, kind: str, name: str, title: str, extra: 
 
 
 def main() -> None:
-    (HERE / "table.h").write_text(header(), encoding="utf-8")
+    """Write both files."""
+    (HERE / "native" / "table.h").write_text(header(), encoding="utf-8")
     (HERE / "bundle" / "insert.ttl").write_text(turtle(), encoding="utf-8")
 
 

@@ -1,1 +1,4 @@
-"""The audio that trains the bundled networks: where it comes from, and how it is got."""
+"""Training audio of the bundled networks: sources with licences, downloads, MIDI rendering.
+
+Knows packages and files only, no networks.
+"""

@@ -1,8 +1,8 @@
-"""The training audio as a folder with a manifest: fetched, unpacked, rendered. An interrupted run goes on.
+"""Download of the training audio to a folder with a manifest. An interrupted run is continued.
 
 DIR/audio/PACKAGE/FILE   as published (Vorbis, FLAC, WAV) or rendered (FLAC, 48 kHz)
 DIR/manifest.csv         path, package, seconds, sr, channels, lossless, licence, credit, split
-DIR/CREDITS.md           what a model card must print
+DIR/CREDITS.md           credits that a model card must print
 DIR/cache                downloads; may be deleted afterwards
 """
 
@@ -20,12 +20,13 @@ from models.codec import CodecError
 from models.training.corpus.midi import choose_renderer, render, vary, wad_midis
 from models.training.corpus.packages import AUDIO, download, unpack
 from models.training.corpus.sources import SOUNDFONT, SOURCES, Source
+from models.training.corpus.synthetic import synthesise
 
 COLUMNS = ("path", "package", "seconds", "sr", "channels", "lossless", "licence", "credit", "split")
 
 
 def manifest(out: Path, sources: list[Source]) -> dict[str, float]:
-    """Write manifest.csv and CREDITS.md for what is there; hours by package."""
+    """Write manifest.csv and CREDITS.md for the audio in `out`, and return the hours by package."""
     rows, credits = [], set()
     hours: dict[str, float] = {}
     for source in sources:
@@ -49,7 +50,7 @@ def manifest(out: Path, sources: list[Source]) -> dict[str, float]:
                 )
             )
             hours[source.name] = hours.get(source.name, 0.0) + info.duration / 3600
-            credits.add(source.credit)
+            credits |= {source.credit} - {""}
     with (out / "manifest.csv").open("w", newline="") as f:
         writer = csv.writer(f)
         writer.writerow(COLUMNS)
@@ -58,16 +59,19 @@ def manifest(out: Path, sources: list[Source]) -> dict[str, float]:
     return hours
 
 
-def fetch(out: Path, small: bool, variants: int, say: Callable[[str], None]) -> None:
-    """Fill the folder `out`: all packages or the light ones, and so many further performances of each MIDI file.
+def fetch(out: Path, small: bool, variants: int, log: Callable[[str], None], synthetic: float = 0.0) -> None:
+    """Fill the folder `out` with all packages or the `small` ones.
 
-    Packages that could not be had are named in the CodecError at the end; what was had stays.
+    MIDI files are rendered, each with `variants` more performances, and `synthetic` hours are made here
+    (`models.training.corpus.synthetic`). `log` is called with a line of
+    progress for each package. A package that cannot be fetched is named in the CodecError at the
+    end; the others are kept.
     """
     chosen = [source for source in SOURCES if source.small or not small]
     renderer, failed = choose_renderer(), []
     (out / "cache").mkdir(parents=True, exist_ok=True)
     for number, source in enumerate(chosen, 1):
-        say(f"[{number}/{len(chosen)}] {source.name} {source.version} ({source.mb:.1f} MB)")
+        log(f"[{number}/{len(chosen)}] {source.name} {source.version} ({source.mb:.1f} MB)")
         to = out / ("audio" if source.kind in ("deb", "npm") else "assets") / source.name
         try:
             if not to.exists():
@@ -77,14 +81,16 @@ def fetch(out: Path, small: bool, variants: int, say: Callable[[str], None]) -> 
     font = out / "assets" / SOUNDFONT / "FluidR3Mono_GM.sf3"
     for source in chosen:
         if source.kind == "wad" and font.exists():
-            _perform(out, source, font, renderer, variants)
-    hours = manifest(out, chosen)
-    say(f"{sum(hours.values()):.2f} h of {len(hours)} packages in {out}")
+            _render_all(out, source, font, renderer, variants)
+    made = synthesise(out / "audio", synthetic, log) if synthetic else []
+    hours = manifest(out, chosen + made)
+    log(f"{sum(hours.values()):.2f} h of {len(hours)} packages in {out}")
     if failed:
-        raise CodecError(f"not fetched: {'; '.join(failed)}. Run it again; what is there is kept.")
+        raise CodecError(f"not fetched: {'; '.join(failed)}. Run it again; what was fetched is kept.")
 
 
-def _perform(out: Path, source: Source, font: Path, renderer: str, variants: int) -> None:
+def _render_all(out: Path, source: Source, font: Path, renderer: str, variants: int) -> None:
+    """Render the MIDI files of a source, and variants of each, to FLAC files that do not exist yet."""
     midis = wad_midis(out / "assets" / source.name)
     flacs, folder = out / "audio" / source.name, out / "midi"
     flacs.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,6 @@
-"""MIDI files out of Doom WADs, varied and rendered with a soundfont: lossless music of known origin in any amount."""
+"""MIDI files from Doom WADs, varied and rendered with a soundfont: lossless music of known origin
+in any amount.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,10 @@ from models.training.corpus.packages import command
 
 
 def wad_midis(folder: Path) -> dict[str, bytes]:
-    """The distinct MIDI lumps (D_*) of the WADs in `folder`. A WAD is a directory of (offset, size, name)."""
+    """Return the distinct MIDI lumps (D_*) of the WADs in `folder`, by "WAD_LUMP".
+
+    A WAD ends in a directory of (offset, size, name).
+    """
     seen: set[bytes] = set()
     out = {}
     for wad in sorted(folder.glob("*.wad")):
@@ -32,13 +37,15 @@ def wad_midis(folder: Path) -> dict[str, bytes]:
 
 
 def vary(midi: bytes, rng: random.Random) -> bytes:
-    """Another performance of a MIDI file: transposed, at another tempo, on other instruments of the same GM family.
+    """Return another performance of a MIDI file.
 
-    Every edit puts a byte in the place of a byte, so the structure stays as it is. Channel 10 (drums) keeps its notes.
+    Transposed, at another tempo, and on other instruments of the same GM families. Every edit
+    replaces one byte by another, so the file's structure is unchanged. Channel 10 (drums) keeps its
+    notes.
     """
     out = bytearray(midi)
     tracks, division = struct.unpack_from(">HH", out, 10)
-    if division < 0x8000:  # ticks in a quarter note: more of them play faster
+    if division < 0x8000:  # ticks in a quarter note; more ticks play faster
         struct.pack_into(">H", out, 12, round(division * rng.uniform(0.85, 1.18)))
     shift = rng.randint(-5, 6)
     voice = [[rng.randrange(8) for _ in range(16)] for _ in range(16)]  # [channel][family]
@@ -75,6 +82,10 @@ def vary(midi: bytes, rng: random.Random) -> bytes:
 
 
 def render(midi: Path, flac: Path, font: Path, renderer: str) -> None:
+    """Render a MIDI file to a 48 kHz FLAC file by "fluidsynth" or "tinysoundfont".
+
+    CodecError if that fails.
+    """
     part = flac.with_suffix(".part")
     if renderer == "fluidsynth":
         command(
@@ -96,7 +107,7 @@ def render(midi: Path, flac: Path, font: Path, renderer: str) -> None:
             cwd=flac.parent,
         )  # at a gain of 0.45 some pieces clip
     else:
-        import tinysoundfont  # type: ignore[import-not-found]  # only where fluidsynth is not
+        import tinysoundfont  # where fluidsynth is not installed
 
         synth = tinysoundfont.Synth(samplerate=48000, gain=-6)
         synth.sfload(str(font))
@@ -111,11 +122,12 @@ def render(midi: Path, flac: Path, font: Path, renderer: str) -> None:
 
 
 def choose_renderer() -> str:
-    """fluidsynth, or tinysoundfont where that is not there; CodecError if neither is."""
+    """Return "fluidsynth" if it is installed, else "tinysoundfont"; CodecError if neither is."""
     if shutil.which("fluidsynth"):
         return "fluidsynth"
     if find_spec("tinysoundfont"):
         return "tinysoundfont"
     raise CodecError(
-        "nothing renders MIDI. Run `apt-get install fluidsynth` or `pip install --no-deps tinysoundfont==0.3.7`."
+        "no MIDI renderer is installed. Run `apt-get install fluidsynth` "
+        "or `pip install --no-deps tinysoundfont==0.3.7`."
     )

@@ -1,4 +1,4 @@
-"""Packages of Debian and npm: fetched, checked against their SHA-256, and unpacked as far as they are wanted."""
+"""Debian and npm packages: download, check of the SHA-256, and unpacking of the chosen files."""
 
 from __future__ import annotations
 
@@ -20,13 +20,17 @@ AUDIO = (".ogg", ".wav", ".flac")
 
 
 def command(*words: str, cwd: Path) -> None:
+    """Run a command in the folder `cwd`; CodecError with the end of its output if it fails."""
     done = subprocess.run(words, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode:
         raise CodecError(f"`{' '.join(words)}` failed: {done.stdout.strip()[-300:]}")
 
 
 def download(source: Source, cache: Path) -> Path:
-    """The package's archive in `cache`, with the right hash."""
+    """Return the package's archive in `cache`, downloaded if necessary.
+
+    CodecError if its hash is wrong.
+    """
     npm = source.kind == "npm"
     pattern = source.name + ("-*.tgz" if npm else "_*.deb")
     words = (
@@ -36,7 +40,7 @@ def download(source: Source, cache: Path) -> Path:
     )
     if not any(cache.glob(pattern)):
         if not shutil.which(words[0]):
-            raise CodecError(f"{words[0]} not found")
+            raise CodecError(f"{words[0]} is not installed")
         command(*words, cwd=cache)
     archive = sorted(cache.glob(pattern))[-1]
     with archive.open("rb") as f:
@@ -47,16 +51,21 @@ def download(source: Source, cache: Path) -> Path:
 
 
 def members(source: Source, archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
-    """Every file of a package, streamed, so that only what is wanted touches the disk."""
+    """Yield name and content of every file of a package, as a stream.
+
+    Only chosen files need to be written to disk.
+    """
     if source.kind == "npm":
         with tarfile.open(archive, "r:gz") as tar:
             yield from ((m.name, data) for m in tar if (data := tar.extractfile(m)))
         return
     with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", str(archive)], stdout=subprocess.PIPE) as tool:
-        assert tool.stdout
-        with tarfile.open(fileobj=tool.stdout, mode="r|") as tar:
+        pipe = tool.stdout
+        if pipe is None:
+            raise CodecError("dpkg-deb gave no output")
+        with tarfile.open(fileobj=pipe, mode="r|") as tar:
             for m in tar:
-                data = tar.extractfile(m)
+                data = tar.extractfile(m) if m.isfile() else None  # a link's target may come later in a stream
                 if data and not source.inner:
                     yield m.name.removeprefix("./"), data
                 elif data and fnmatchcase(m.name, source.inner):
@@ -64,7 +73,7 @@ def members(source: Source, archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
                         shutil.copyfileobj(data, spool)
                         with zipfile.ZipFile(spool) as inner:
                             yield from ((n, inner.open(n)) for n in inner.namelist())
-        tool.stdout.read()  # let dpkg-deb end by itself
+        pipe.read()  # so that dpkg-deb ends by itself
 
 
 def unpack(source: Source, archive: Path, to: Path) -> None:
@@ -80,5 +89,5 @@ def unpack(source: Source, archive: Path, to: Path) -> None:
             with (part / name.replace(" ", "_")).open("xb") as f:
                 shutil.copyfileobj(data, f)
     if not any(part.iterdir()):
-        raise CodecError(f"{source.name}: nothing in it matches its rules")
+        raise CodecError(f"{source.name}: no file in it matches its rules")
     part.rename(to)

@@ -1,4 +1,6 @@
-"""The training audio in parts small enough for a thin line to a rented GPU: Ogg Opus, and a manifest in each."""
+"""Training audio in small parts (Ogg Opus, each with a manifest), for upload to a remote GPU over a
+slow line.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +15,15 @@ from models.training.corpus.fetch import COLUMNS
 from models.training.data import RATE, decode
 
 COMPRESSION = 0.78  # libsndfile's level for Opus: about 120 kbit/s of stereo
-CHUNK = 10 * RATE  # samples written at once
+CHUNK = 10 * RATE  # samples written at a time
 
 
 def divide(folder: Path, out: Path, megabytes: float) -> list[Path]:
-    """Folders out/00, out/01, ... of at most so many MB, all that folder/manifest.csv names; each packs by itself."""
+    """Split the files of folder/manifest.csv into folders out/00, out/01, ... and return these.
+
+    Each has at most `megabytes` MB and can be packed by itself. CodecError if the folder has no
+    manifest.
+    """
     listing = folder / "manifest.csv"
     if not listing.is_file():
         raise CodecError(f'"{folder}" has no manifest.csv. Fetch the audio first: verdigris train --fetch FOLDER')
@@ -28,7 +34,7 @@ def divide(folder: Path, out: Path, megabytes: float) -> list[Path]:
     left = 0.0  # bytes that still fit into the last part
     for row in rows:
         name = row["path"].replace("/", "_") + ".opus"
-        _shrink(folder / row["path"], out / name)
+        _encode_opus(folder / row["path"], out / name)
         size = (out / name).stat().st_size
         if size > left:
             parts.append(out / f"{len(parts):02}")
@@ -42,7 +48,8 @@ def divide(folder: Path, out: Path, megabytes: float) -> list[Path]:
     return parts
 
 
-def _shrink(source: Path, target: Path) -> None:
+def _encode_opus(source: Path, target: Path) -> None:
+    """Encode a file as Ogg Opus."""
     audio = decode(source).astype(np.float32) / 32768
     with soundfile.SoundFile(target, "w", RATE, 2, format="OGG", subtype="OPUS", compression_level=COMPRESSION) as file:
         for start in range(0, len(audio), CHUNK):  # libsndfile overflows its stack on long pieces at once

@@ -1,7 +1,9 @@
-"""What trains the bundled networks: packages of registries, the files taken from them, their licences and credits.
+"""Sources of the bundled networks' training audio: packages, the files taken from them, licences
+and credits.
 
-Only files named here are taken, each under a licence that lets trained weights ship under a permissive one. Licences in
-these packages differ from file to file, so what is not named is left out; what evaluation uses is not named at all.
+Only files named here are used, each under a licence that lets trained weights ship under a
+permissive one. Licences in these packages differ from file to file, so other files are left out.
+Clips used for evaluation are never named here.
 """
 
 from __future__ import annotations
@@ -11,7 +13,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Source:
-    """One package, and in it the files whose path matches `take` and whose name matches nothing in `skip`."""
+    """One package.
+
+    Its files are used if the path matches one of `take` and the name none of `skip`.
+    """
 
     name: str
     version: str
@@ -27,7 +32,10 @@ class Source:
 
 
 def _cho(name: str, version: str, mb: float, sha: str) -> Source:
-    """A game by Kenta Cho: one BSD-2-Clause licence over code, music and effects."""
+    """Return the source of a game by Kenta Cho.
+
+    One BSD-2-Clause licence covers code, music and effects.
+    """
     return Source(
         name + "-data",
         version,
@@ -118,7 +126,8 @@ SOURCES = (
         "Karl Macklin, CC-BY 3.0",
         inner="*/0music.pk3",
     ),
-    # Two tracks by another author in this package are held out; the rest of its music is CC-BY-SA or GPL.
+    # Two tracks by another author in this package are held out; the rest of its music is CC-BY-SA
+    # or GPL.
     Source(
         "naev-data",
         "0.8.2-1",

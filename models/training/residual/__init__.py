@@ -1,1 +1,4 @@
-"""Training of the residual-quantised family: `verdigris train --model swift`."""
+"""Training of residual codecs: `verdigris train --model soundstream`.
+
+Uses the networks of models.residual. Nothing live imports it.
+"""

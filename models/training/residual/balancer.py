@@ -1,8 +1,10 @@
-"""EnCodec's gradient balancer (arXiv 2210.13438, section 3.4): a loss's weight is its share of the gradient.
+"""EnCodec's loss balancer (arXiv 2210.13438, section 3.4): a loss's weight is its share of the
+gradient.
 
     g_i = d loss_i / d output        sent back:  sum over i of  total * (w_i / sum of w) * g_i / mean(|g_i|)
 
-the mean a running one. A loss's own scale, which differs by orders of magnitude and moves during training, drops out.
+The mean is a running one. The scale of a loss has no influence; it differs by orders of magnitude
+and changes during training.
 """
 
 from __future__ import annotations
@@ -14,15 +16,18 @@ from torch import Tensor
 
 
 class Balancer:
-    """Weights by loss, and the running means of their gradients' norms."""
+    """Weights by loss, and the running means of the norms of their gradients."""
 
     def __init__(self, weights: Mapping[str, float], decay: float = 0.999, total: float = 1.0) -> None:
         self.weights, self.decay, self.total = dict(weights), decay, total
-        self.sums: dict[str, float] = {}  # of norms, decayed
-        self.counts: dict[str, float] = {}  # of batches, decayed alike: their quotient is unbiased from the start
+        self.sums: dict[str, float] = {}  # decayed sums of norms
+        self.counts: dict[str, float] = {}  # decayed counts of batches; the quotient is unbiased from the start
 
     def gradient(self, losses: Mapping[str, Tensor], output: Tensor) -> tuple[Tensor, dict[str, float]]:
-        """What to send back into `output`, and the norm of each loss's gradient; a loss of weight 0 is left out."""
+        """Return the gradient to send back into `output`, and the norm of each loss's own gradient.
+
+        Losses of weight 0 are left out. KeyError if a loss has no weight.
+        """
         share = sum(self.weights[name] for name in losses)
         gradient = torch.zeros_like(output)
         norms: dict[str, float] = {}
@@ -33,6 +38,6 @@ class Balancer:
             norms[name] = norm = float(own.norm())
             self.sums[name] = self.decay * self.sums.get(name, 0.0) + norm
             self.counts[name] = self.decay * self.counts.get(name, 0.0) + 1
-            usual = self.sums[name] / self.counts[name]
-            gradient += own * (self.total * self.weights[name] / share / max(usual, 1e-12))
+            mean = self.sums[name] / self.counts[name]
+            gradient += own * (self.total * self.weights[name] / share / max(mean, 1e-12))
         return gradient, norms

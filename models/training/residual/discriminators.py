@@ -1,17 +1,19 @@
-"""Discriminators: networks that learn to tell a codec's output from sound, so that the codec learns to be taken for it.
+"""Discriminators: networks trained to tell sound from codec output, against which the codec is
+trained.
 
-multi-scale STFT   EnCodec (arXiv 2210.13438): complex spectra of several windows, each its own 2-D network
+multi-scale STFT   EnCodec (arXiv 2210.13438): complex spectra of several windows, with a 2-D network each
 wave and STFT      SoundStream (arXiv 2107.03312): the waveform at three rates, and one STFT
 period and bands   DAC (arXiv 2306.06546): the waveform folded at prime periods (after HiFi-GAN, arXiv 2010.05646), and
-                   complex spectra of three windows, each cut in bands with networks of their own
+                   complex spectra of three windows, cut in bands, with a network each
 
-Each takes audio [B, C, n], channels as items, and gives a list of judgements: (score, features). Ours are written from
-the papers; where those leave a choice (paddings) it is the simplest. `width` scales all of them.
+Each takes audio [B, C, n], treats channels as items, and returns a list of (score, features), one
+for each part. They are written from the papers, with the simplest choice where those leave one open
+(padding). `width` scales them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import torch
@@ -19,21 +21,24 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import weight_norm
 
-Judgement = tuple[Tensor, list[Tensor]]
+Output = tuple[Tensor, list[Tensor]]  # score, features of each hidden layer
 
 PERIODS = (2, 3, 5, 7, 11)
 BANDS = ((0.0, 0.1), (0.1, 0.25), (0.25, 0.5), (0.5, 0.75), (0.75, 1.0))
 SLOPE = 0.2
 
 
-class Judge(nn.Module):
-    """Convolutions, the last of which gives the score; what the others give are the features."""
+class Discriminator(nn.Module):
+    """Weight-normalised convolutions.
+
+    The last one's output is the score, the others' outputs are the features.
+    """
 
     def __init__(self, layers: Sequence[nn.Module]) -> None:
         super().__init__()
         self.layers = nn.ModuleList(weight_norm(layer) for layer in layers)
 
-    def forward(self, x: Tensor) -> Judgement:
+    def forward(self, x: Tensor) -> Output:
         features = []
         for layer in list(self.layers)[:-1]:
             x = F.leaky_relu(layer(x), SLOPE)
@@ -42,110 +47,127 @@ class Judge(nn.Module):
 
 
 def complex_spectrum(audio: Tensor, window: int) -> Tensor:
-    """[B, C, n] to [B * C, 2, columns, bins], real and imaginary parts, hop a quarter."""
+    """Return the STFT of audio [B, C, n] as [B * C, 2, columns, bins].
+
+    Real and imaginary parts, hop window // 4.
+    """
     mono = audio.flatten(0, 1)
     shape = torch.hann_window(window, device=audio.device)
     bins = torch.fft.rfft(F.pad(mono, (window // 2, window // 2)).unfold(-1, window, window // 4) * shape, norm="ortho")
     return torch.stack([bins.real, bins.imag], 1)
 
 
-def _spectral_judge(width: int) -> Judge:
-    """3 x 8, three dilated in time by 1, 2, 4 that halve frequency, 3 x 3, the score."""
+def _spectral(width: int) -> Discriminator:
+    """Return 3 x 8, three dilated in time by 1, 2, 4 that halve frequency, 3 x 3, and the score."""
     dilated = [nn.Conv2d(width, width, (3, 9), (1, 2), (dilation, 4), dilation=(dilation, 1)) for dilation in (1, 2, 4)]
     first = nn.Conv2d(2, width, (3, 8), padding=(1, 4))
-    return Judge([first, *dilated, nn.Conv2d(width, width, 3, padding=1), nn.Conv2d(width, 1, 3, padding=1)])
+    return Discriminator([first, *dilated, nn.Conv2d(width, width, 3, padding=1), nn.Conv2d(width, 1, 3, padding=1)])
 
 
 class MultiScaleStft(nn.Module):
-    """EnCodec's."""
+    """EnCodec's discriminator."""
 
     def __init__(self, width: int = 32, windows: Sequence[int] = (2048, 1024, 512, 256, 128)) -> None:
         super().__init__()
         self.windows = tuple(windows)
-        self.judges = nn.ModuleList(_spectral_judge(width) for _ in self.windows)
+        self.discriminators = nn.ModuleList(_spectral(width) for _ in self.windows)
 
-    def forward(self, audio: Tensor) -> list[Judgement]:
-        judged = zip(self.judges, self.windows, strict=True)
-        return [judge(complex_spectrum(audio, window)) for judge, window in judged]
+    def forward(self, audio: Tensor) -> list[Output]:
+        pairs = zip(self.discriminators, self.windows, strict=True)
+        return [discriminator(complex_spectrum(audio, window)) for discriminator, window in pairs]
 
 
 class WavesAndStft(nn.Module):
-    """SoundStream's."""
+    """SoundStream's discriminators."""
 
     def __init__(self, width: int = 16, window: int = 1024) -> None:
         super().__init__()
-        self.waves = nn.ModuleList(self._wave_judge(width) for _ in range(3))
+        self.waves = nn.ModuleList(self._wave(width) for _ in range(3))
         self.window = window
-        self.stft = _spectral_judge(2 * width)
+        self.stft = _spectral(2 * width)
 
     @staticmethod
-    def _wave_judge(width: int) -> Judge:
+    def _wave(width: int) -> Discriminator:
         layers: list[nn.Module] = [nn.Conv1d(1, width, 15, padding=7)]
-        for _ in range(4):  # four times slower, four times wider, in groups of four channels
+        for _ in range(4):  # each level four times slower and wider, in groups of four channels
             groups = max(1, width // 4)
             layers.append(nn.Conv1d(width, min(4 * width, 1024), 41, 4, 20, groups=groups))
             width = min(4 * width, 1024)
-        return Judge([*layers, nn.Conv1d(width, width, 5, padding=2), nn.Conv1d(width, 1, 3, padding=1)])
+        return Discriminator([*layers, nn.Conv1d(width, width, 5, padding=2), nn.Conv1d(width, 1, 3, padding=1)])
 
-    def forward(self, audio: Tensor) -> list[Judgement]:
-        mono, judged = audio.flatten(0, 1)[:, None], []
-        for judge in self.waves:
-            judged.append(judge(mono))
+    def forward(self, audio: Tensor) -> list[Output]:
+        mono, outputs = audio.flatten(0, 1)[:, None], []
+        for discriminator in self.waves:
+            outputs.append(discriminator(mono))
             mono = F.avg_pool1d(mono, 4, 2, 1)
-        return [*judged, self.stft(complex_spectrum(audio, self.window))]
+        return [*outputs, self.stft(complex_spectrum(audio, self.window))]
 
 
 class PeriodsAndBands(nn.Module):
-    """DAC's."""
+    """DAC's discriminators."""
 
     def __init__(self, width: int = 32, windows: Sequence[int] = (2048, 1024, 512)) -> None:
         super().__init__()
         self.windows = tuple(windows)
-        self.periods = nn.ModuleList(self._period_judge(width) for _ in PERIODS)
-        self.bands = nn.ModuleList(_spectral_judge(width) for _ in range(len(BANDS) * len(self.windows)))
+        self.periods = nn.ModuleList(self._period(width) for _ in PERIODS)
+        self.bands = nn.ModuleList(_spectral(width) for _ in range(len(BANDS) * len(self.windows)))
 
     @staticmethod
-    def _period_judge(width: int) -> Judge:
+    def _period(width: int) -> Discriminator:
         widths = (1, width, 4 * width, 16 * width, 32 * width)
         layers: list[nn.Module] = [nn.Conv2d(a, b, (5, 1), (3, 1), (2, 0)) for a, b in pairwise(widths)]
         layers += [nn.Conv2d(widths[-1], widths[-1], (5, 1), padding=(2, 0))]
-        return Judge([*layers, nn.Conv2d(widths[-1], 1, (3, 1), padding=(1, 0))])
+        return Discriminator([*layers, nn.Conv2d(widths[-1], 1, (3, 1), padding=(1, 0))])
 
-    def forward(self, audio: Tensor) -> list[Judgement]:
-        mono, judged = audio.flatten(0, 1)[:, None], []
-        for judge, period in zip(self.periods, PERIODS, strict=True):
+    def forward(self, audio: Tensor) -> list[Output]:
+        mono, outputs = audio.flatten(0, 1)[:, None], []
+        for discriminator, period in zip(self.periods, PERIODS, strict=True):
             padded = F.pad(mono, (0, -mono.shape[-1] % period))
-            judged.append(judge(padded.unflatten(-1, (-1, period))))
-        judges = iter(self.bands)
+            outputs.append(discriminator(padded.unflatten(-1, (-1, period))))
+        of_bands = iter(self.bands)
         for window in self.windows:
             spectrum = complex_spectrum(audio, window)
             bins = spectrum.shape[-1]
             for low, high in BANDS:
-                judged.append(next(judges)(spectrum[..., round(low * bins) : round(high * bins)]))
-        return judged
+                outputs.append(next(of_bands)(spectrum[..., round(low * bins) : round(high * bins)]))
+        return outputs
 
 
 DISCRIMINATORS = {"encodec": MultiScaleStft, "soundstream": WavesAndStft, "dac": PeriodsAndBands}
 
 
-def discriminator_loss(real: Sequence[Judgement], made: Sequence[Judgement]) -> Tensor:
-    """Hinge: sound is to score 1 or more, what the codec made -1 or less; the mean over judges."""
+def discriminator_loss(real: Sequence[Output], generated: Sequence[Output]) -> Tensor:
+    """Return the hinge loss, the mean over parts.
+
+    It is 0 where sound scores 1 or more and codec output scores -1 or less.
+    """
     total = torch.zeros(())
-    for (score, _), (other, _) in zip(real, made, strict=True):
+    for (score, _), (other, _) in zip(real, generated, strict=True):
         total = total.to(score.device) + F.relu(1 - score).mean() + F.relu(1 + other).mean()
     return total / len(real)
 
 
-def generator_loss(made: Sequence[Judgement]) -> Tensor:
-    """Hinge: what the codec made is to score 1 or more."""
-    return torch.stack([F.relu(1 - score).mean() for score, _ in made]).mean()
+def generator_loss(generated: Sequence[Output]) -> Tensor:
+    """Return the hinge loss for scores of 1 or more of codec output; mean over parts."""
+    return torch.stack([F.relu(1 - score).mean() for score, _ in generated]).mean()
 
 
-def feature_loss(real: Sequence[Judgement], made: Sequence[Judgement], relative: bool) -> Tensor:
-    """L1 of features, of sound and of what was made; relative to the size of those of sound (EnCodec), or not."""
+def feature_loss(real: Sequence[Output], generated: Sequence[Output], relative: bool) -> Tensor:
+    """Return the mean L1 distance of features.
+
+    With `relative`, divided by the mean size of the sound's (EnCodec).
+    """
     parts = []
-    for (_, wanted), (_, found) in zip(real, made, strict=True):
-        for a, b in zip(wanted, found, strict=True):
+    for (_, expected), (_, found) in zip(real, generated, strict=True):
+        for a, b in zip(expected, found, strict=True):
             size = a.detach().abs().mean().clamp(min=1e-3) if relative else 1.0
             parts.append((a.detach() - b).abs().mean() / size)
     return torch.stack(parts).mean()
+
+
+def with_new_names(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return a discriminator's weights under the names of this version.
+
+    States of 0.1.0 have "judges".
+    """
+    return {name.replace("judges.", "discriminators."): weight for name, weight in weights.items()}

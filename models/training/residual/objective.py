@@ -1,4 +1,6 @@
-"""One step of training: the codec's losses and their gradients, the discriminator's turn, the books' learning."""
+"""One step of training: losses and gradients of the codec, updates of the discriminator and of the
+codebooks.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +9,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from models.lapped import Described, Shaped
-from models.residual import ResidualNetwork
+from models.mid_side import mid_side
+from models.residual.network import ResidualNetwork
 from models.training.residual.balancer import Balancer
-from models.training.residual.config import RECIPES, ResidualConfig
+from models.training.residual.config import RECIPES, Recipe, ResidualConfig
 from models.training.residual.discriminators import (
     DISCRIMINATORS,
     MultiScaleStft,
@@ -18,26 +20,55 @@ from models.training.residual.discriminators import (
     feature_loss,
     generator_loss,
 )
-from models.training.residual.spectra import SPECTRA, loudness
+from models.training.residual.spectral_losses import SPECTRA
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What a step showed: numbers by name, and the tokens [B, K, S] of its batch."""
+class StepResult:
+    """Results of one step."""
 
-    shown: dict[str, float]
-    tokens: Tensor
+    metrics: dict[str, float]  # losses by name
+    tokens: Tensor  # int64 [B, K, S], of the batch
     output: Tensor  # [B, C, n], detached
 
 
+@dataclass(frozen=True)
+class Adversary:
+    """A discriminator and its optimiser."""
+
+    network: nn.Module
+    optimiser: torch.optim.Optimizer
+
+    def train_step(self, real: Tensor, generated: Tensor) -> None:
+        """Train on a batch of sound and of codec output, each [B, C, n]."""
+        loss = discriminator_loss(self.network(real), self.network(generated))
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimiser.step()
+
+    def losses(self, real: Tensor, generated: Tensor, recipe: Recipe) -> dict[str, Tensor]:
+        """Return the adversarial and the feature loss of codec output.
+
+        The discriminator gets no gradient.
+        """
+        self.network.requires_grad_(False)
+        with torch.no_grad():
+            expected = self.network(real)
+        found = self.network(generated)
+        self.network.requires_grad_(True)
+        return {"adversarial": generator_loss(found), "feature": feature_loss(expected, found, recipe.relative)}
+
+
 def make_discriminator(config: ResidualConfig) -> nn.Module:
+    """Return a new discriminator of the recipe's kind."""
     kind = DISCRIMINATORS[RECIPES[config.recipe].discriminator]
     if kind is MultiScaleStft:
-        return MultiScaleStft(config.judge_width, config.judge_windows)
-    return kind(config.judge_width)
+        return MultiScaleStft(config.discriminator_width, config.discriminator_windows)
+    return kind(config.discriminator_width)
 
 
 def make_balancer(config: ResidualConfig) -> Balancer:
+    """Return a balancer with the recipe's weights."""
     recipe = RECIPES[config.recipe]
     weights = {"wave": recipe.wave, "mel": recipe.mel}
     weights |= {"adversarial": recipe.adversarial, "feature": recipe.feature}
@@ -45,95 +76,67 @@ def make_balancer(config: ResidualConfig) -> Balancer:
 
 
 def draw_books(config: ResidualConfig, books: int, items: int, generator: torch.Generator) -> Tensor:
-    """Quantizer dropout: how many books each item is coded with, all or 1 ... all at random."""
+    """Return the number of books [items] that each item is coded with (quantizer dropout).
+
+    All, or 1 ... all at random.
+    """
     some = torch.randint(1, books + 1, (items,), generator=generator)
     return torch.where(torch.rand(items, generator=generator) < config.dropout, some, books)
 
 
-def views(audio: Tensor, swapped: Tensor) -> Tensor:
-    """Stereo [B, 2, n] as left and right, or, where `swapped` [B], as middle and side; others as they are."""
+def to_mid_side(audio: Tensor, chosen: Tensor) -> Tensor:
+    """Return stereo [B, 2, n] with the `chosen` [B] items as mid and side.
+
+    Other numbers of channels unchanged.
+    """
     if audio.shape[1] != 2:
         return audio
-    left, right = audio.unbind(1)
-    turned = torch.stack([left + right, left - right], 1) * 0.5**0.5
-    return torch.where(swapped[:, None, None], turned, audio)
+    return torch.where(chosen[:, None, None], mid_side(audio), audio)
 
 
-def decoded(network: ResidualNetwork, codes: Tensor, whole: bool) -> tuple[list[Tensor], Tensor | None]:
-    """Of codes [B, width, S] the sound (unless not `whole`) and last its waveform as far as it is said; how loud bands
-    [B, S, ...] are told to be.
-
-    A network that tells no loudness says all of the waveform; one that does (Shaped) fills what it says with noise.
-    """
-    *before, made, last = network.decoder.layers
-    if not isinstance(made, Shaped):
-        return [network.decoder(codes).float()], None
-    said = codes
-    for layer in before:
-        said = layer(said)
-    said = said.float()
-    rows = said.transpose(1, 2)
-    plain = last(made.shape(rows).flatten(2).transpose(1, 2))
-    return [last(made(said)), plain] if whole else [plain], made.loudness(rows)
-
-
-@torch.no_grad()
-def energies(network: ResidualNetwork, audio: Tensor) -> tuple[Tensor, Tensor]:
-    """What bands should be told to have [B, S, channels, bands], and what each of them weighs [bands]."""
-    (lapped, seen), made = network.encoder.layers[:2], network.decoder.layers[-2]
-    assert isinstance(seen, Described)
-    assert isinstance(made, Shaped)
-    return seen.energy(lapped(audio).transpose(1, 2)), made.weight
-
-
-def learn(
+def train_step(
     network: ResidualNetwork, audio: Tensor, config: ResidualConfig, balancer: Balancer, generator: torch.Generator,
-    judge: nn.Module | None = None, judge_optimiser: torch.optim.Optimizer | None = None,
-) -> Outcome:  # fmt: skip
-    """Leave gradients in the network (and step the discriminator); audio [B, C, n], n a whole number of hops."""
+    adversary: Adversary | None = None,
+) -> StepResult:  # fmt: skip
+    """Compute the network's gradients for a batch, and train the discriminator.
+
+    Audio is [B, C, n], n a whole number of hops.
+    """
     recipe, rate = RECIPES[config.recipe], network.config.sample_rate
     books = draw_books(config, network.config.quantiser.books, len(audio), generator).to(audio.device)
     swapped = (torch.rand(len(audio), generator=generator) < 0.5).to(audio.device)
-    judge_learns = judge is not None and float(torch.rand((), generator=generator)) < config.judge_every
+    discriminator_learns = (
+        adversary is not None and float(torch.rand((), generator=generator)) < config.discriminator_every
+    )
     with torch.autocast(audio.device.type, torch.bfloat16, enabled=config.precision == "bfloat16"):
         latent = network.encoder(audio)
     quantised = network.quantiser(latent.float(), books)
     with torch.autocast(audio.device.type, torch.bfloat16, enabled=config.precision == "bfloat16"):
-        heard, told = decoded(network, quantised.codes, bool(recipe.mel) or judge is not None)
-    output = torch.stack(heard)  # what is not whole is compared as a waveform only
-    # Losses are taken on a leaf, so that each one's gradient can be weighed before it goes through the network.
+        output = network.decoder(quantised.codes).float()
+    # Losses are computed on a leaf, so that each gradient can be weighted before it is sent through
+    # the network.
     leaf = output.detach().requires_grad_()
-    made, wanted = views(leaf[0], swapped), views(audio, swapped)
-    if judge is not None and judge_learns:
-        assert judge_optimiser is not None
-        loss = discriminator_loss(judge(wanted), judge(made.detach()))
-        judge_optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        judge_optimiser.step()
-    losses = {"wave": (leaf[-1] - audio).abs().mean()}
-    if recipe.mel:
-        losses["mel"] = SPECTRA[recipe.spectrum](made, wanted, rate)
-    if judge is not None:
-        for weight in judge.parameters():
-            weight.requires_grad_(False)
-        with torch.no_grad():
-            real = judge(wanted)
-        judged = judge(made)
-        losses["adversarial"] = generator_loss(judged)
-        losses["feature"] = feature_loss(real, judged, recipe.relative)
-        for weight in judge.parameters():
-            weight.requires_grad_(True)
+    generated, real = to_mid_side(leaf, swapped), to_mid_side(audio, swapped)
+    if adversary is not None and discriminator_learns:
+        adversary.train_step(real, generated.detach())
+    losses = {"wave": (leaf - audio).abs().mean(), "mel": SPECTRA[recipe.spectrum](generated, real, rate)}
+    if adversary is not None:
+        losses |= adversary.losses(real, generated, recipe)
+    auxiliary_loss = recipe.commitment * quantised.commitment + recipe.codebook * quantised.codebook
+    metrics = {name: float(loss.detach()) for name, loss in losses.items()}
+    gradient = _output_gradient(losses, leaf, recipe, balancer)
+    torch.autograd.backward([output, auxiliary_loss], [gradient, torch.ones_like(auxiliary_loss)])
+    metrics["commitment"] = float(quantised.commitment.detach())
+    return StepResult(metrics, quantised.tokens.detach(), output.detach())
+
+
+def _output_gradient(losses: dict[str, Tensor], output: Tensor, recipe: Recipe, balancer: Balancer) -> Tensor:
+    """Return the gradient of the weighted losses with respect to `output`.
+
+    By the balancer if the recipe has one.
+    """
     if recipe.balanced:
-        gradient, _ = balancer.gradient(losses, leaf)
-    else:
-        total = sum((balancer.weights[name] * loss for name, loss in losses.items()), leaf.new_zeros(()))
-        (gradient,) = torch.autograd.grad(total, leaf)
-    aside = recipe.commitment * quantised.commitment + recipe.codebook * quantised.codebook
-    shown = {name: float(loss.detach()) for name, loss in losses.items()}
-    if told is not None:
-        apart = loudness(told, *energies(network, audio))
-        aside = aside + recipe.loudness * apart
-        shown["loudness"] = float(apart.detach())
-    torch.autograd.backward([output, aside], [gradient, torch.ones_like(aside)])
-    shown["commitment"] = float(quantised.commitment.detach())
-    return Outcome(shown, quantised.tokens.detach(), heard[0].detach())
+        return balancer.gradient(losses, output)[0]
+    total = sum((balancer.weights[name] * loss for name, loss in losses.items()), output.new_zeros(()))
+    (gradient,) = torch.autograd.grad(total, output)
+    return gradient

@@ -1,0 +1,1 @@
+"""Training of the token language model. Imported by nothing that plays."""

@@ -1,0 +1,1 @@
+"""Fitting of nano's start: a KLT of energies and books of shapes, no gradient."""

@@ -1,0 +1,1 @@
+"""Fitting of swift: books by k-means, no gradient."""
