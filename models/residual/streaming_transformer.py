@@ -11,17 +11,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.codec import CodecError
+from models.kernels.streamed_attention import add_scaled, attend, gelu, normalise
 from models.residual.packed_products import PackedLinear, WeightCache
 from models.residual.streaming_layers import Layer, StepFn
 
 ROTATION_BASE = 10_000.0  # longest wavelength of a rotation over 2 pi, in positions
 GROWTH = 2  # size of a new buffer of keys, in multiples of what it must hold
 
+Array = npt.NDArray[np.float32]
 Rotation = tuple[Tensor, Tensor]  # cosine and sine [n, head / 2]
 
 
@@ -125,47 +129,63 @@ class TransformerStep:
 
     def __call__(self, x: Tensor) -> Tensor:
         """Take inputs [n, width] and return as many outputs."""
-        count = len(x)
-        if not count:
+        if not len(x):
             return x
-        rotation = self.transformer.rotation(self.position, count)
-        visible = self.transformer.visible(count, min(self.position, self.transformer.config.window - 1) + count)
-        self.position += count
+        cosine, sine = (part.numpy() for part in self.transformer.rotation(self.position, len(x)))
+        self.position += len(x)
+        y = x.contiguous().numpy()
         for block in self.blocks:
-            x = block(x, rotation, visible)
-        return x
+            y = block(y, cosine, sine)
+        return torch.from_numpy(y)
 
 
 class BlockStep:
-    """One stream of a block. The buffer holds keys and values, with free space behind them."""
+    """One stream of a block. The buffers hold keys and values, with free space behind them."""
 
     def __init__(self, block: Block, window: int) -> None:
-        self.block, self.kept = block, window - 1
+        self.window, self.heads = window, block.heads
         self.three, self.output, self.widen, self.narrow = block.packed()
-        self.buffer = torch.empty(2, block.heads, 0, 0)
-        self.first, self.end = 0, 0  # the used part of the buffer
+        self.attention_norm, self.products_norm = (
+            (norm.weight.detach().numpy(), norm.bias.detach().numpy(), norm.eps)
+            for norm in (block.attention_norm, block.products_norm)
+        )
+        self.attention_scale = block.attention_scale.detach().numpy()
+        self.products_scale = block.products_scale.detach().numpy()
+        self.head = len(self.attention_scale) // block.heads
+        self.keys, self.values = self._buffers(0)
+        self.end = 0  # of the used part of the buffers
 
-    def __call__(self, x: Tensor, rotation: Rotation, visible: Tensor) -> Tensor:
-        block = self.block
-        query, key, value = self.three(block.attention_norm(x)).reshape(len(x), 3, block.heads, -1).permute(1, 2, 0, 3)
-        past = self._append(torch.stack([rotated(key, rotation), value]))
-        seen = F.scaled_dot_product_attention(rotated(query, rotation)[None], past[:1], past[1:], visible)
-        x = x + block.attention_scale * self.output(seen[0].transpose(0, 1).flatten(1))
-        return x + block.products_scale * self.narrow(F.gelu(self.widen(block.products_norm(x))))
+    def __call__(self, x: Array, cosine: Array, sine: Array) -> Array:
+        """Run over x [n, width], whose positions have these rotations [n, head / 2]."""
+        made = _product(self.three, normalise(x, *self.attention_norm))
+        self._make_space(len(x))
+        seen = attend(made, cosine, sine, self.keys, self.values, self.end, self.window)
+        self.end += len(x)
+        x = add_scaled(x, self.attention_scale, _product(self.output, seen))
+        inner = _product(self.widen, normalise(x, *self.products_norm))
+        gelu(inner)
+        return add_scaled(x, self.products_scale, _product(self.narrow, inner))
 
-    def _append(self, new: Tensor) -> Tensor:
-        """Add keys and values [2, heads, n, head], and return these and the ones that they can see."""
-        count = new.shape[2]
-        self.first = max(self.first, self.end - self.kept)
-        if self.end + count > self.buffer.shape[2]:
-            before = self.buffer[:, :, self.first : self.end]
-            self.buffer = new.new_empty(*new.shape[:2], GROWTH * (self.kept + count), new.shape[3])
-            self.first, self.end = 0, self.end - self.first
-            if self.end:
-                self.buffer[:, :, : self.end] = before
-        self.buffer[:, :, self.end : self.end + count] = new
-        self.end += count
-        return self.buffer[:, :, self.first : self.end]
+    def _make_space(self, count: int) -> None:
+        """Drop positions that no later one sees, if the buffers have no space for `count` more."""
+        if self.end + count <= self.keys.shape[2]:
+            return
+        kept = min(self.end, self.window - 1)
+        past = slice(self.end - kept, self.end)
+        keys, values = self._buffers(GROWTH * (self.window - 1 + count))
+        keys[:, :, :kept], values[:, :kept] = self.keys[:, :, past], self.values[:, past]
+        self.keys, self.values, self.end = keys, values, kept
+
+    def _buffers(self, size: int) -> tuple[Array, Array]:
+        return (
+            np.zeros((self.heads, self.head, size), np.float32),
+            np.zeros((self.heads, size, self.head), np.float32),
+        )
+
+
+def _product(layer: PackedLinear, x: Array) -> Array:
+    y: Array = layer(torch.from_numpy(x)).numpy()
+    return y
 
 
 def rotated(x: Tensor, rotation: Rotation) -> Tensor:

@@ -118,7 +118,7 @@ def test_a_long_stream_keeps_a_window_of_the_past() -> None:
     assert step.position == 500
     for block in step.blocks:
         assert isinstance(block, BlockStep)
-        assert block.buffer.shape[2] <= 2 * (WINDOW + 1)
+        assert block.keys.shape[2] <= 2 * (WINDOW + 1)
 
 
 def test_a_stream_of_days_turns_keys_as_exactly_as_a_new_one() -> None:
