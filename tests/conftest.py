@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -12,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
+
+from tests.support.rig_judgement import RigJudgement
 
 if TYPE_CHECKING:
     from gui.window import Window
@@ -130,6 +133,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(RigJudgement())
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell's background jobs start; children inherit it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         problems = foreign_packages(ROOT)
     except ModuleNotFoundError as missing:

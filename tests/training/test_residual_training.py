@@ -132,6 +132,7 @@ def test_every_recipe_takes_a_step_with_and_without_its_discriminator(recipe: st
         assert any(not torch.equal(a, b) for a, b in zip(judged, state.adversary.network.parameters(), strict=True))
 
 
+@pytest.mark.slow
 def test_one_batch_is_learnt_within_seconds() -> None:
     state = state_of(replace(QUICK, rate=3e-3, rise=1, dropout=0.0))
     shown = [one_step(state, tones(0)).metrics for _ in range(60)]
