@@ -7,12 +7,14 @@ Such a delay counts as an xrun, and the schedule restarts from there instead of 
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import numpy as np
 
 from realtime.drivers.driver import DriverOptions, StreamSetup
 from realtime.drivers.source_switch import Audio, Source
 from realtime.drivers.threaded import OpenThreadedDriver, ThreadedDriver
+from realtime.files.file_opener import FileOpener
 from realtime.timeline.layout import Field
 from realtime.timeline.playout import Playout
 
@@ -35,7 +37,22 @@ class ClockDriver(ThreadedDriver):
     def __init__(self, playout: Playout, source: Source, block: int | str, *, limit: int | None = None) -> None:
         super().__init__(playout, source, block, limit=limit)
         self._rate = playout.timeline[Field.RATE]
+        self._opener = FileOpener(self._on_opened)
         self._due = 0.0  # monotonic time of the next block; 0 before the first
+
+    def feed(self, path: Path | None, start: int = 0, *, loop: bool = True) -> None:
+        """Play this file in place of the source once a thread has opened it; None returns to the source."""
+        if path is None:
+            self._opener.cancel()
+            self._source.choose(None)
+        else:
+            self._opener.open(path, self._rate, start, loop=loop)
+
+    def _on_opened(self, opened: Source | Exception) -> None:
+        if isinstance(opened, Exception):
+            self._source.note_failure(opened)
+        else:
+            self._source.choose(opened)
 
     def _pace(self, count: int) -> None:
         now = time.perf_counter()

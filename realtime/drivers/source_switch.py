@@ -63,6 +63,8 @@ class CrossfadingSource:
         self._finished: list[Source] = []  # `choose` closes them
         self._last = np.zeros((2, 1), np.float32)  # sample read last
         self._failures: deque[Exception] = deque()
+        self._count = 0  # samples read so far
+        self._starts: deque[int] = deque()
 
     def choose(self, source: Source | None) -> None:
         """Play `source` from the next block on; None returns to the first source.
@@ -76,6 +78,17 @@ class CrossfadingSource:
                     close()
         self._chosen = source or self._default
 
+    def take_start(self) -> int | None:
+        """Return the sample with which a chosen source began since the last call, if one did. Any thread."""
+        try:
+            return self._starts.popleft()
+        except IndexError:
+            return None
+
+    def note_failure(self, error: Exception) -> None:
+        """Note the error of a source that could not be chosen. Any thread."""
+        self._failures.append(error)
+
     def take_failure(self) -> Exception | None:
         """Return the error of a source that was left since the last call, if any. Any thread."""
         try:
@@ -87,11 +100,13 @@ class CrossfadingSource:
         """Return the next [C, count] samples, cross-faded over FADE samples after a change."""
         if self._old is None and self._chosen is not self._current:
             self._old, self._current, self._faded = self._current, self._chosen, 0
+            self._starts.append(self._count)
         audio = self._read_current(count)
         if self._old is not None:
             audio = self._fade(self._old, audio, count)
         if audio.shape[1]:
             self._last = audio[:, -1:]
+        self._count += audio.shape[1]
         return audio
 
     def _fade(self, old: Source, audio: Audio, count: int) -> Audio:

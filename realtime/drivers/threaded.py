@@ -81,6 +81,10 @@ class ThreadedDriver:
         rate = self.playout.timeline[Field.RATE]
         self._source.choose(open_file(path, rate, start, loop=loop) if path else None)
 
+    def source_start(self) -> int | None:
+        """Return the input sample with which a source began, once for each; None mostly."""
+        return self._source.take_start()
+
     def source_failure(self) -> Exception | None:
         """Return the error of a source that was left for the input, once; None mostly."""
         return self._source.take_failure()

@@ -47,8 +47,7 @@ class AudioReader:
         """Open it. AudioFileError if it is not audio that can be played.
 
         `loop` begins again at the end; `start` is the first sample at `rate` that is read, to within
-        a sample of the file; in a loop it may lie beyond the end. What lies before it is decoded, not
-        read.
+        a sample of the file; in a loop it may lie beyond the end.
         """
         self.path, self._loop = path, loop
         self._file = DecodedFile(path)
@@ -81,6 +80,13 @@ class AudioReader:
         """Return the next [2, count], fewer at the end, none after it. AudioFileError for a sample that is
         not finite, and for a file that was cut or has gone while it played.
         """
+        self.prepare(count)
+        out, self._ready = self._ready[:, :count], self._ready[:, count:]
+        self._given += out.shape[1]
+        return out
+
+    def prepare(self, count: int) -> None:
+        """Decode the next `count` samples, if they are not decoded yet. AudioFileError as from `read`."""
         pieces, there = [self._ready], self._ready.shape[1]
         while there < count and not self._ended:
             block = next(self._blocks, None)
@@ -89,10 +95,7 @@ class AudioReader:
             else:
                 pieces.append(block)
                 there += block.shape[1]
-        audio = np.concatenate(pieces, axis=1)
-        out, self._ready = audio[:, :count], audio[:, count:]
-        self._given += out.shape[1]
-        return out
+        self._ready = np.concatenate(pieces, axis=1)
 
     def blocks(self, count: int) -> Iterator[Audio]:
         """Yield all that is left, [2, count] at a time."""
@@ -128,8 +131,18 @@ class AudioReader:
 
         AudioFileError once nothing is left of it.
         """
-        skipped_s = self._start_s
-        while True:
+        first = round(self._start_s * self.file_rate) if self._file.seekable else 0
+        skipped_s = 0.0 if first else self._start_s
+        if first:
+            begun = False
+            for block in self._file.blocks(first):
+                begun = True
+                yield block
+            if not begun:  # it lies beyond the end
+                skipped_s = self._start_s
+            elif self._loop and _identity(self.path) != self._file.identity:
+                self._open_again()
+        while self._loop or not first:
             kept: list[tuple[int, Audio]] | None = [] if self._loop else None
             size, passed_s = 0, 0.0
             for block in self._file.blocks():
@@ -152,8 +165,11 @@ class AudioReader:
             while (now := _identity(self.path)) == self._file.identity and kept:
                 yield from kept
             if now != self._file.identity or not size:
-                self._file.close()
-                self._file = DecodedFile(self.path)
+                self._open_again()
+
+    def _open_again(self) -> None:
+        self._file.close()
+        self._file = DecodedFile(self.path)
 
 
 def _finish(resampler: Resampler | None, taken: int, made: int) -> Iterator[Audio]:

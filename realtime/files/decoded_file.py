@@ -107,12 +107,19 @@ class DecodedFile:
             raise self._not_audio() from error
         raise AudioFileError(f"{self.path}: no samples in it. Pass a file with sound.")
 
-    def blocks(self) -> Iterator[tuple[int, Audio]]:
-        """Yield rate and samples [2, n] from the beginning. AudioFileError for a sample that is not finite."""
-        done = 0
+    @property
+    def seekable(self) -> bool:
+        """True if `blocks` can begin in the middle: all of the file is one whole part, of one rate."""
+        return len(self._layout.parts) == 1 and not self._layout.damage
+
+    def blocks(self, first: int = 0) -> Iterator[tuple[int, Audio]]:
+        """Yield rate and samples [2, n] from sample `first` of the file on, which is 0 unless it is
+        `seekable`. AudioFileError for a sample that is not finite.
+        """
+        done = first
         for part, decoder in self._decoders():
-            counts: list[tuple[int, int]] = []
-            for rate, audio in decoder.blocks():
+            counts = [(self.rate, first)] if first else []
+            for rate, audio in decoder.blocks(first):
                 self._check(rate, audio.shape[0])
                 self._check_finite(audio, done)
                 done += audio.shape[1]

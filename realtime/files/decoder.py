@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import struct
 from collections.abc import Iterator
 from typing import BinaryIO
@@ -16,6 +17,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
 
+from realtime.files.frame_clock import FrameClock
 from realtime.files.part import Part
 from realtime.files.section import Section
 
@@ -25,9 +27,16 @@ HEAD = 48  # packets decoded to learn rate, channels and the encoder's delay; Op
 _PCM = {"probesize": "4096", "max_probe_packets": "1"}  # without a search for other formats in the samples
 _OLD_TAGS = ("cp1252", "replace")  # encoding of tags that are not UTF-8, and what to do with other bytes
 _CHECKED = {"err_detect": "crccheck+explode"}  # a frame with a wrong checksum is an error
+_NOTHING = np.zeros((1, 0), np.float32)
 _LONGEST = 10 * 192_000  # samples of silence in place of one packet
 _LONGEST_BLOCK = 8192  # samples of a packet of Vorbis; of Opus 5760
+_LONGEST_PACKET_S = 1.1  # of TTA
 _FAILURES = 3  # of the demuxer, one after the other, that end a part
+_MEMORY_S = {  # seconds, more than a packet, after which a decoder has forgotten what came before, bit for bit
+    **dict.fromkeys(("flac", "alac", "tta", "wavpack", "vorbis", "mp3float"), 1.5),
+    "opus": 2.5,
+}
+_INDEXED = ("mov", "matroska", "ogg", "wav", "w64", "aiff", "caf", "au")  # demuxers that go to a time exactly
 _FULL_SCALE = {"u8": 2**7, "s16": 2**15, "s32": 2**31}
 
 
@@ -47,7 +56,12 @@ class PartDecoder:
         self._lost = 0  # packets
         self._first_lost = 0.0  # seconds
         self._length = part.length
-        self._container = container = _open_container(file, part)
+        self._file, self._part = file, part
+        self._open()
+        self.metadata = {**self._container.metadata, **self._stream.metadata}
+
+    def _open(self) -> None:
+        self._container = container = _open_container(self._file, self._part)
         codecs: list[AudioCodecContext | None] = [stream.codec_context for stream in container.streams.audio]
         if not codecs or codecs[0] is None or (codecs[0].name.startswith("pcm") and not codecs[0].channels):
             container.close()
@@ -57,7 +71,6 @@ class PartDecoder:
         self._codec.thread_count = 1
         if self._codec.name == "flac":
             self._codec.options = _CHECKED
-        self.metadata = {**self._container.metadata, **self._stream.metadata}
 
     @property
     def codec(self) -> str:
@@ -76,13 +89,17 @@ class PartDecoder:
             return float(self._stream.duration * self._stream.time_base)
         return (self._container.duration or 0) / av.time_base
 
-    def blocks(self) -> Iterator[tuple[int, Audio]]:
-        """Yield rate and samples [C, n], in order. Silence stands for a packet that cannot be decoded."""
+    def blocks(self, first: int = 0) -> Iterator[tuple[int, Audio]]:
+        """Yield rate and samples [C, n], in order, from sample `first` on: those of a decoder that began
+        with sample 0. Silence stands for a packet that cannot be decoded.
+
+        Decoders that forget begin shortly before `first`; all others decode what is before it.
+        """
         if not self._length:
-            yield from self._decode()
+            yield from self._decode(first)
             return
-        done, beyond = 0, list[tuple[int, Audio]]()
-        for rate, audio in self._decode():
+        done, beyond = first, list[tuple[int, Audio]]()
+        for rate, audio in self._decode(first):
             inside = max(0, self._length - done)
             done += audio.shape[1]
             if inside:
@@ -93,30 +110,99 @@ class PartDecoder:
                 yield from beyond
                 beyond.clear()
 
-    def _decode(self) -> Iterator[tuple[int, Audio]]:
-        done, rate, channels = 0, 0, 1
-        for packet in self._packets():
-            try:
-                frames = self._codec.decode(packet)
-            except _ERRORS:
-                frames = []
-                self._count_damaged(done / rate if rate else 0.0)
-                count = _samples_of(packet, rate)
-                if count:
-                    done += count
-                    yield rate, np.zeros((channels, count), np.float32)
-            for frame in frames:
-                if not frame.samples:
-                    continue
+    def _decode(self, first: int) -> Iterator[tuple[int, Audio]]:
+        done, frames = self._approach(first) if first else (0, [])
+        rate, channels = 0, 1
+        for frame in itertools.chain(frames, self._frames()):
+            size = frame if isinstance(frame, int) else frame.samples
+            seconds, before, done = (done / rate if rate else 0.0), max(0, first - done), done + size
+            if isinstance(frame, int):
+                self._count_damaged(seconds)
+                audio = np.zeros((channels, max(0, size - before)), np.float32)
+            else:
                 if frame.is_corrupt:
-                    self._count_damaged(done / rate if rate else 0.0)
-                audio = _to_float(frame)
-                rate, channels = frame.sample_rate, audio.shape[0]
-                done += audio.shape[1]
+                    self._count_damaged(seconds)
+                rate = frame.sample_rate
+                channels = frame.layout.nb_channels
+                audio = _to_float(frame)[:, before:] if before < size else _NOTHING
+            if audio.shape[1]:
                 yield rate, audio
         if self._lost:
             packets = "packet is" if self._lost == 1 else "packets are"
             self.damage.append(f"{self._lost} {packets} damaged, the first at {self._first_lost:.3f} s")
+
+    def _frames(self) -> Iterator[AudioFrame | int]:
+        """Yield the frames from here on; the samples of a packet that cannot be decoded in place of its frames."""
+        rate = 0
+        for packet in self._packets():
+            try:
+                frames = self._codec.decode(packet)
+            except _ERRORS:
+                yield _samples_of(packet, rate)
+                continue
+            for frame in frames:
+                rate = frame.sample_rate
+                if frame.samples:
+                    yield frame
+
+    def _approach(self, first: int) -> tuple[int, list[AudioFrame]]:
+        """Go to a place before sample `first` from which the decoder gives the same samples as from the
+        beginning. Return its sample and the frames decoded from there on; `_frames` has those that follow.
+        """
+        try:
+            if found := self._jump(first):
+                return found
+        except (*_ERRORS, OSError):
+            pass  # a damaged file is decoded from its beginning
+        self._container.close()
+        self._open()
+        return 0, []
+
+    def _jump(self, first: int) -> tuple[int, list[AudioFrame]] | None:
+        """Do as `_approach` says, by timestamps; None if they do not lead there."""
+        memory = 1.5 if self._codec.name.startswith("pcm_") else _MEMORY_S.get(self._codec.name)
+        rate = self._codec.sample_rate
+        if memory is None or first < 2 * memory * rate:
+            return None
+        clock, done, begin = FrameClock(), 0, first - round(memory * rate)
+        for packet in itertools.islice(self._packets(), HEAD):
+            for frame in self._codec.decode(packet):
+                clock.learn(frame, done)
+                if clock.position(frame) not in (None, done):
+                    return None
+                done += frame.samples
+            if done > rate:
+                break
+        base = self._stream.time_base
+        if done > begin or base is None:
+            return None
+        indexed = self._part.demuxer in _INDEXED
+        if indexed and (timestamp := clock.timestamp(begin, rate, base)):
+            self._container.seek(timestamp, stream=self._stream)
+        self._codec.flush_buffers()
+        started, expected, end = False, None, None  # expected: where the next packet begins, if none is lost
+        for packet in self._packets():
+            if packet is None:
+                return None
+            if not started:
+                at = clock.of_packet(packet, rate)
+                if not indexed and (at is None or (expected is not None and abs(at - expected) > 1)):
+                    return None
+                expected = None if at is None else at + float((packet.duration or 0) * base * rate)
+                if at is None or at < begin:
+                    continue
+                if at > begin + _LONGEST_PACKET_S * rate:
+                    return None
+                started = True
+            frames = [frame for frame in self._codec.decode(packet) if frame.samples]
+            for number, frame in enumerate(frames):
+                place = clock.position(frame)
+                if place is None or end not in (None, place) or frame.sample_rate != rate:
+                    return None
+                end = place + frame.samples
+                if end > first:
+                    return (place, frames[number:]) if place <= first else None
+        return None
 
     def count(self) -> tuple[int, int]:
         """Return rate and samples of the part: exact for up to HEAD packets, then by the packets' durations,

@@ -8,6 +8,8 @@ import numpy as np
 
 from realtime.files.audio_file import Audio, AudioReader
 
+_READY = 8192  # samples
+
 
 class SilenceAfter:
     """Source that is silent after the end of a file. One thread."""
@@ -26,6 +28,13 @@ class SilenceAfter:
 
 
 def open_file(path: Path, rate: int, start: int, *, loop: bool) -> AudioReader | SilenceAfter:
-    """Open a file from sample `start` at `rate` on. AudioFileError if it cannot be played."""
+    """Open a file from sample `start` at `rate` on, and decode its first samples, so that the first read
+    takes no longer than any other. AudioFileError if it cannot be played.
+    """
     reader = AudioReader(path, rate, loop=loop, start=start)
+    try:
+        reader.prepare(_READY)
+    except BaseException:
+        reader.close()
+        raise
     return reader if loop else SilenceAfter(reader)

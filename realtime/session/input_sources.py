@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,7 @@ class InputSources:
         self._captures = 0
         self._path: Path | None = None  # file that plays; None: the input
         self._captured = False  # it is a loop of the input
+        self._opening = False  # the driver has not begun it yet
         self.loader: _SourceLoader | None = None
 
     def set_source(self, request: SessionRequest) -> None:
@@ -116,8 +118,9 @@ class InputSources:
         loading.
         """
         self.buffer.poll()
+        self._note_start()
         position = self._engine.source_position
-        if position and position.ended(self._engine.timeline.load(Field.DRY_END)):
+        if position and not self._opening and position.ended(self._engine.timeline.load(Field.DRY_END)):
             self._play(None, INPUT)
         while failure := self._driver.source_failure():
             self._on_failure(failure)
@@ -134,6 +137,13 @@ class InputSources:
             loader.request.fail(error)
         else:
             loader.request.done(loader.request.args[0])
+
+    def _note_start(self) -> None:
+        """Correct the position by the time that opening the file took."""
+        while (began := self._driver.source_start()) is not None:
+            self._opening = False
+            if position := self._engine.source_position:
+                self._engine.source_position = replace(position, began=began)
 
     def _on_failure(self, failure: Exception) -> None:
         """Note that the driver has left a source for the input."""
@@ -156,8 +166,10 @@ class InputSources:
 
     def _feed(self, path: Path | None, start: int, length: int, *, captured: bool = False) -> None:
         """Let the driver play a file from a sample on; a captured loop always begins again."""
+        self._note_start()  # of the source before
         loop = captured or (self._captured and path == self._path) or bool(self._engine.parameters["source.loop"])
         self._driver.feed(path, start, loop=loop)
+        self._opening = path is not None
         self._path, self._captured = path, loop and (captured or (self._captured and path == self._path))
         began = self._engine.timeline.load(Field.DRY_END)
         self._engine.source_position = SourcePosition(began, start, length, loop) if path else None

@@ -233,6 +233,8 @@ class Given:
             }
         )
         self.fed: list[Path | None] = []
+        self.began: list[int] = []  # samples with which the driver began them, to be told
+        self.slow = False  # to open files
         self.starts: list[tuple[int, bool]] = []  # first sample and loop, of each
         self.source_position: SourcePosition | None = None
         self.listeners: list[Callable[[object], None]] = []
@@ -255,11 +257,16 @@ class Given:
     def source_failure(self) -> Exception | None:
         return self.failures.pop() if self.failures else None
 
+    def source_start(self) -> int | None:
+        return self.began.pop(0) if self.began else None
+
     def feed(self, path: Path | None, start: int = 0, *, loop: bool = True) -> None:
         if path and not path.exists():
             raise AudioFileError(f"{path}: cannot be read")
         self.fed.append(path)
         self.starts.append((start, loop))
+        if not self.slow:
+            self.began.append(self.timeline.load(Field.DRY_END))
 
 
 @pytest.fixture

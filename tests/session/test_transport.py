@@ -121,3 +121,20 @@ def test_a_file_without_loop_leaves_the_place_to_the_input(timeline: Timeline, r
     assert desk.parameters["source"] == "input"
     assert desk.fed[-1] is None
     assert not desk.source_position
+
+
+def test_a_file_that_takes_time_to_open_has_its_position_from_where_it_began(
+    timeline: Timeline, ramp: Path, tmp_path: Path
+) -> None:
+    desk, answers = Given(timeline), list[tuple[str, str]]()
+    desk.parameters.set("source.loop", False)
+    sources = InputSources(desk, desk, tmp_path, print)  # type: ignore[arg-type]
+    play(sources, ramp, answers)
+    desk.slow = True
+    sources.seek(SessionRequest("seek", (0.2,), lambda word, text: answers.append((word, text))))
+    timeline.store(Field.DRY_END, 10 * SAMPLES)
+    sources.poll()
+    assert desk.source_position  # it has not ended while it was being opened
+    desk.began.append(10 * SAMPLES)
+    sources.poll()
+    assert desk.source_position.at(10 * SAMPLES + 5) == round(0.2 * timeline[Field.RATE]) + 5

@@ -36,11 +36,15 @@ ENCODED = {  # by FFmpeg: container, codec
 }
 
 
-def encode(path: Path, audio: np.ndarray, rate: int, container: str, codec: str, **options: str) -> Path:
-    """Write audio [T, C] by FFmpeg; return the path. `options` are the container's."""
+def encode(
+    path: Path, audio: np.ndarray, rate: int, container: str, codec: str, *, bit_rate: int = 0, **options: str
+) -> Path:
+    """Write audio [T, C] by FFmpeg; return the path. `bit_rate` is in bit/s; `options` are the container's."""
     with av.open(str(path), "w", format=container, options=options) as file:
         stream = file.add_stream(codec, rate=rate)
         assert isinstance(stream, av.AudioStream)
+        if bit_rate:
+            stream.bit_rate = bit_rate
         stream.layout = "mono" if audio.shape[1] == 1 else "stereo"
         formats = stream.codec_context.codec.audio_formats
         assert formats

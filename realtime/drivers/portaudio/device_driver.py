@@ -32,6 +32,7 @@ from realtime.drivers.portaudio.device_process import (
     DeviceRefused,
     DeviceStatus,
     FadeOut,
+    FileBegan,
     PlayTimeline,
     SetFileInput,
     SourceFailed,
@@ -98,6 +99,7 @@ class DeviceDriver:
         self._stopping, self._ended = threading.Event(), threading.Event()
         self._messages: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._source_failures: queue.SimpleQueue[Exception] = queue.SimpleQueue()
+        self._source_starts: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._warned: set[str] = set()
         self._process: DeviceProcess | None = None
         self._file, self._fed_at = SetFileInput(None), 0  # the input sample from which on it plays
@@ -210,6 +212,13 @@ class DeviceDriver:
         """Return the next message about the device; None if there is none."""
         try:
             return self._messages.get_nowait()
+        except queue.Empty:
+            return None
+
+    def source_start(self) -> int | None:
+        """Return the input sample with which a file began, to within what is read ahead; None mostly."""
+        try:
+            return self._source_starts.get_nowait()
         except queue.Empty:
             return None
 
@@ -327,6 +336,9 @@ class DeviceDriver:
     def _on_message(self, message: object) -> None:
         if isinstance(message, DeviceStatus):
             self._status = message
+        elif isinstance(message, FileBegan):
+            self._fed_at = self._timeline.load(Field.DRY_END)
+            self._source_starts.put(self._fed_at)
         elif isinstance(message, SourceFailed):
             self._file = SetFileInput(None)
             self._source_failures.put(AudioFileError(message.reason))

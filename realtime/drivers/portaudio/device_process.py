@@ -6,6 +6,7 @@ PortAudio's JACK back end blocks for minutes in each call, and a driver may cras
 
     device → driver   DeviceInfo once after the probe, or DeviceRefused · StreamStarted at each start
                       DeviceStatus ten times a second · DeviceLost when the device is lost
+                      FileBegan when a file in place of the input begins
                       SourceFailed when a file in place of the input cannot be read any more
     driver → device   PlayTimeline once · SetFileInput · FadeOut · StopDevice
 
@@ -18,6 +19,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import queue
 import signal
 import time
 from dataclasses import dataclass, replace
@@ -43,7 +45,7 @@ from realtime.drivers.portaudio.selection import DEFAULT, DeviceChoice, DevicePa
 from realtime.drivers.portaudio.stream import DeviceStream
 from realtime.drivers.source_switch import CrossfadingSource, Source
 from realtime.files.audio_file import AudioReader
-from realtime.files.played_file import open_file
+from realtime.files.file_opener import FileOpener
 from realtime.system.platform import jack_library
 from realtime.system.platform.priority import raise_priority
 from realtime.system.silence_stderr import keep_stderr_for_python
@@ -106,6 +108,11 @@ class SourceFailed:
     """A file was left for the input, or for silence if it is the input itself."""
 
     reason: str
+
+
+@dataclass(frozen=True)
+class FileBegan:
+    """The file of the last SetFileInput is open, and begins with what the device hands over next."""
 
 
 @dataclass(frozen=True)
@@ -232,6 +239,8 @@ class _DeviceSession:
         self._pending_file: SetFileInput | None = None  # until the device is open
         self._leaving_file = False  # while the input fades back in
         self._last_error = ""
+        self._opened: queue.SimpleQueue[Source | Exception] = queue.SimpleQueue()
+        self._opener = FileOpener(self._opened.put)
 
     def __enter__(self) -> _DeviceSession:
         return self
@@ -291,8 +300,13 @@ class _DeviceSession:
     def _fill_feed(self, state: StreamState) -> None:
         """Apply a pending SetFileInput, and fill the ring of the file input, if any."""
         pending, self._pending_file = self._pending_file, None
-        if pending:
-            self._set_file(state, pending)
+        if pending and pending.path:
+            self._opener.open(pending.path, self._timeline[Field.RATE], pending.start, loop=pending.loop)
+        elif pending:
+            self._opener.cancel()
+            self._return_to_input(state)
+        with contextlib.suppress(queue.Empty):
+            self._play_file(state, self._opened.get_nowait())
         if self._leaving_file and not state[StateField.FILE_INPUT_LEVEL]:
             self._feed, self._leaving_file = None, False
         if self._feed and not self._leaving_file:
@@ -302,24 +316,26 @@ class _DeviceSession:
                 if not self._request.feed:
                     self._leave_file(state)
 
-    def _set_file(self, state: StreamState, file: SetFileInput) -> None:
-        if file.path is None:
-            if self._feed and self._request.feed:
-                self._feed.choose(None)
-            elif self._feed:
-                self._leave_file(state)
-            return
-        try:
-            reader = open_file(file.path, self._timeline[Field.RATE], file.start, loop=file.loop)
-        except Exception as error:  # noqa: BLE001 - the session has checked it; it has changed since
-            self._connection.send(SourceFailed(str(error)))
+    def _return_to_input(self, state: StreamState) -> None:
+        while not self._opened.empty():  # a file that came too late
+            self._opened.get_nowait()
+        if self._feed and self._request.feed:
+            self._feed.choose(None)
+        elif self._feed:
+            self._leave_file(state)
+
+    def _play_file(self, state: StreamState, opened: Source | Exception) -> None:
+        """Play a file that is open now."""
+        if isinstance(opened, Exception):  # the session has checked it; it has changed since
+            self._connection.send(SourceFailed(str(opened)))
             return
         self._leaving_file = False
         if self._feed:
-            self._feed.choose(reader)
+            self._feed.choose(opened)
         else:
-            self._feed = CrossfadingSource(reader)
+            self._feed = CrossfadingSource(opened)
             state.start_feed(0, faded=True)
+        self._connection.send(FileBegan())
 
     def _leave_file(self, state: StreamState) -> None:
         """Fade back to the device's input."""
