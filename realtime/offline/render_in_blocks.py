@@ -56,10 +56,10 @@ def render(
                 "coded as a whole. Leave out --pre, --post and pyo:, or pass a codec that plays live."
             )
         return render_whole(job, progress)
-    loaded = load_codec(job.codec, job.precision)
     with ExitStack() as at_end:
-        reader = _open(job)
+        reader = _open(job)  # before the codec, whose libraries take seconds to import: a missing file takes none
         at_end.callback(reader.close)
+        loaded = load_codec(job.codec, job.precision)
         survey = None if isinstance(reader, PatchSource) else check(job.source, decode=True)
         lane = _lane(job, loaded, reader.rate, at_end)
         if job.tape:
