@@ -46,6 +46,11 @@ ELSEWHERE = {  # command by package manager
     "pacman": "sudo pacman -S --needed portaudio libglvnd libxkbcommon-x11 dbus fontconfig glib2 libx11"
     " xcb-util-cursor xcb-util-wm xcb-util-image xcb-util-keysyms xcb-util-renderutil",
 }
+REMEDY = {  # for a Python without venv or pip
+    "win32": "The embeddable package, for one, has neither. Install Python 3.11 to 3.14 with the installer of"
+    " python.org, or: winget install Python.Python.3.13. Then open a new terminal: py dev.py run",
+}
+OTHER_REMEDY = "Install your system's package for venv and pip, then try again."
 
 
 class SetupError(Exception):
@@ -104,21 +109,22 @@ def apt_install(packages: list[str]) -> bool:
 
 def install_system_libraries(*, may_use_apt: bool) -> None:
     """Install missing system libraries, or print how to. SetupError only for what .venv itself needs."""
-    no_ensurepip = importlib.util.find_spec("ensurepip") is None
+    missing = [name for name in ("venv", "ensurepip") if importlib.util.find_spec(name) is None]
+    lacks = f"Python has no {' and no '.join(missing)}"
     if shutil.which("apt-get") and shutil.which("dpkg-query"):
         names = [*SYSTEM_LIBRARIES, *(name + "t64" for name in SYSTEM_LIBRARIES)]
         query = ["dpkg-query", "-W", "-f", "${db:Status-Status} ${Package}\n", *names]
         listing = subprocess.run(query, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
         libraries = not_installed(SYSTEM_LIBRARIES, listing)
-        needed = [f"python{PYTHON}-venv"] if no_ensurepip else []
+        needed = [f"python{PYTHON}-venv"] if missing else []
         if needed + libraries and not (may_use_apt and apt_install(needed + libraries)):
             by_hand = f"sudo apt-get install --no-install-recommends {' '.join(needed + libraries)}"
             if needed:
-                raise SetupError(f"Python has no ensurepip, and apt was not used. Install it: {by_hand}")
+                raise SetupError(f"{lacks}, and apt was not used. Install it: {by_hand}")
             print(f"apt was not used. Sound cards and the window need: {by_hand}", file=sys.stderr)
         return
-    if no_ensurepip:
-        raise SetupError("Python has no ensurepip. Install your system's package for venv and pip, then try again.")
+    if missing:
+        raise SetupError(f"{lacks}. {REMEDY.get(sys.platform, OTHER_REMEDY)}")
     line = advice(sys.platform, [name for name in ELSEWHERE if shutil.which(name)])
     if line:
         print(line, file=sys.stderr)

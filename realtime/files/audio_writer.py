@@ -5,7 +5,6 @@ is left behind.
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +17,7 @@ from realtime.dsp.resampler import Resampler
 from realtime.files.errors import AudioFileError
 from realtime.files.output_format import WAV, output_format
 from realtime.system.atomic_file import AtomicFile, check_replaceable, check_writable, reason
+from realtime.system.platform.file_names import for_c_library
 
 Audio = npt.NDArray[np.float32]
 
@@ -130,7 +130,7 @@ class AudioWriter:
         kind = self._format
         options = {} if kind.compression is None else {"compression_level": kind.compression}
         file = soundfile.SoundFile(
-            os.fsencode(self._working), "w", self.rate, self._channels, kind.subtype, format=kind.format, **options
+            for_c_library(self._working), "w", self.rate, self._channels, kind.subtype, format=kind.format, **options
         )
         if kind.format == "RF64":
             for command in (_WAV_WHILE_IT_CAN,) if self._whole else (_WAV_WHILE_IT_CAN, _UPDATE_HEADER_AUTO):

@@ -89,6 +89,26 @@ def test_apt_is_used_in_one_clear_line_and_not_at_all_if_refused(
         assert said.err.startswith("apt was not used. Sound cards and the window need: sudo apt-get install")
 
 
+@pytest.mark.parametrize(
+    ("platform", "missing", "says"),
+    [
+        ("win32", ("venv", "ensurepip"), "Python has no venv and no ensurepip. The embeddable package, for one"),
+        ("win32", ("ensurepip",), "with the installer of python.org, or: winget install Python.Python.3.13. Then open"),
+        ("linux", ("ensurepip",), "Python has no ensurepip. Install your system's package for venv and pip"),
+    ],
+)
+def test_a_python_that_can_make_no_venv_gets_one_line_with_the_remedy_of_its_system(
+    platform: str, missing: tuple[str, ...], says: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("dev.sys.platform", platform)
+    monkeypatch.setattr("dev.shutil.which", lambda name: None)
+    monkeypatch.setattr("dev.importlib.util.find_spec", lambda name: None if name in missing else name)
+    with pytest.raises(dev.SetupError) as raised:
+        dev.install_system_libraries(may_use_apt=True)
+    assert says in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
 def test_no_apt_is_a_flag_of_dev_and_not_of_the_command(monkeypatch: pytest.MonkeyPatch):
     prepared: list[bool] = []
     started: list[tuple[str, ...]] = []

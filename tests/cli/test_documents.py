@@ -17,9 +17,6 @@ import pytest
 from models.load import SCRIPTED
 from models.registry import FAMILIES
 from realtime.cli.main import build_parser
-from tests.support.systems import needs_posix
-
-pytestmark = needs_posix("the documents, the same on every system")
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(

@@ -9,9 +9,6 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from tests.support.systems import needs_posix
-
-pytestmark = needs_posix("the rules of the source, the same on every system")
 
 MAX_LINES, MAX_MEDIAN, MAX_MODULES = 450, 150, 20
 # Names of parts that several families of codecs or of networks have; the package says whose part it is.

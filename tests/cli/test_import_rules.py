@@ -8,9 +8,6 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from tests.support.systems import needs_posix
-
-pytestmark = needs_posix("the rules of the source, the same on every system")
 
 ALLOWED = {
     "models/codec.py": "import numpy",

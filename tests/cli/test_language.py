@@ -9,10 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.systems import needs_posix
-
-pytestmark = needs_posix("the language, the same on every system")
-
 ROOT = Path(__file__).parents[2]
 PLACES = ("realtime", "gui", "models", "benchmarks", "dev.py")
 # Directories and files whose docstrings are not rewritten yet. This list may only become shorter.

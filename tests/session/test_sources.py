@@ -159,7 +159,7 @@ def test_a_source_whose_reader_raises_anything_is_answered(
     sources = InputSources(given, given, tmp_path, given.reports.append)  # type: ignore[arg-type]
     ask(sources, heard, tmp_path / "x.raw").thread.join()
     sources.poll()
-    assert heard == [("fail", f"{tmp_path}/x.raw: cannot be played (no samplerate). Pass another file.")]
+    assert heard == [("fail", f"{tmp_path / 'x.raw'}: cannot be played (no samplerate). Pass another file.")]
     assert given.fed == []
 
 

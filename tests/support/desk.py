@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 import soundfile
 
 from realtime.cli.main import main
+from realtime.system.platform.file_names import for_c_library
 
 RATE = 48_000
 SHORT = ("live", "--driver", "file", "--a", "pcm", "--b", "off")
@@ -66,7 +66,7 @@ class Desk:
     def wav(self, name: str = "in.wav", samples: int = RATE // 4, rate: int = RATE, channels: int = 2) -> Path:
         """Write a WAV file of float32 noise; return its path."""
         path = self.place / name
-        soundfile.write(os.fsencode(path), noise(samples, channels), rate, subtype="FLOAT", format="WAV")
+        soundfile.write(for_c_library(path), noise(samples, channels), rate, subtype="FLOAT", format="WAV")
         return path
 
     def _files(self) -> set[str]:
