@@ -30,6 +30,7 @@ from realtime.files.audio_writer import AudioWriter
 from realtime.files.tape_reader import TapeReader
 from realtime.recording.loop_capture import LoopBuffer
 from realtime.system.atomic_file import FileError, expand_user, reason
+from realtime.system.platform.streams import ENCODING
 from realtime.timeline.layout import FADE, SLOTS, Field
 
 INPUT, CAPTURE = "input", "capture"  # values of the parameter `source` that do not name a file
@@ -239,7 +240,13 @@ class _SourceLoader:
             if self._cancelled:
                 return target
             self.decoder = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+                encoding=ENCODING,
+                errors="backslashreplace",
             )
         _, errors = self.decoder.communicate()
         if self.decoder.returncode:

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import sys
+import textwrap
 from pathlib import Path
 
 import pytest
 
 from realtime.system.cli_subprocess import CliProcesses
+from tests.support.stand_in import stand_in_for_the_command_line
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="the stand-in for the command is a shell script")
 @pytest.mark.parametrize(("code", "found"), [(0, [1, 2]), (1, "no PortAudio here")])
 def test_warnings_of_a_library_do_not_break_the_json(
     code: int, found: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    command = tmp_path / "verdigris"
-    lines = ["#!/bin/sh", "echo ALSA: no such card >&2", "echo [1, 2]", "echo verdigris: no PortAudio here >&2"]
-    command.write_text("\n".join([*lines, f"exit {code}"]))
-    command.chmod(0o700)
-    monkeypatch.setattr(sys, "executable", str(command))
+    program = """
+        import sys
+        print("ALSA: no such card", file=sys.stderr)
+        print([1, 2])
+        print("verdigris: no PortAudio here", file=sys.stderr)
+    """
+    stand_in_for_the_command_line(monkeypatch, tmp_path, textwrap.dedent(program) + f"sys.exit({code})")
     running = CliProcesses()
     running.start("devices", "--json")
     while not (ended := running.ended()):

@@ -5,8 +5,6 @@ repeats.
 from __future__ import annotations
 
 import os
-import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -30,12 +28,16 @@ from realtime.files.tape import TapeHeader, TapeWriter
 from realtime.recording import tape_recorder
 from realtime.recording.tape_recorder import TokenRecorder
 from realtime.session.input_sources import InputSources, _SourceLoader, crossfaded_loop
+from realtime.system.platform.machine import SYSTEM
+from realtime.system.platform.streams import ENCODING
 from realtime.timeline.layout import DRY, FADE, Field, Timeline
 from realtime.timeline.playout import Playout
 from realtime.worker.codec_lane import CodecLane
 from realtime.worker.messages import FrameEncoded, ParameterChange, SlotInfo
 from tests.drivers.test_border import at_full_level, call
 from tests.support.small_codec import noise, small_codec
+from tests.support.stand_in import stand_in_for_the_command_line
+from tests.support.systems import needs_posix
 
 
 class Level:
@@ -294,7 +296,7 @@ def test_a_file_that_vanishes_after_its_check_is_reported_and_the_stream_goes_on
     assert given.parameters["source"] == "input"
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="pipes with names")
+@needs_posix("pipes with names")
 def test_a_pipe_that_nobody_writes_to_is_refused_and_not_waited_for(
     timeline: Timeline, tmp_path: Path, heard: list[tuple[str, str]]
 ) -> None:
@@ -305,33 +307,30 @@ def test_a_pipe_that_nobody_writes_to_is_refused_and_not_waited_for(
     assert heard == [("fail", f"{tmp_path}/pipe: a pipe or a device cannot be looped. Pass an audio file or a tape.")]
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="the stand-in for the decoder is a shell script")
 def test_the_decoding_of_a_tape_ends_when_its_request_is_cancelled(
     timeline: Timeline, tmp_path: Path, heard: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path, decoder = tmp_path / "a.tape", tmp_path / "decoder"
+    path = tmp_path / "a.tape"
     TapeWriter(path, TapeHeader.of(small_codec().spec, "tokens", 0)).close()
-    begun = tmp_path / "begun"
-    os.mkfifo(begun)
-    decoder.write_text(f"#!/bin/sh\necho > '{begun}'\nexec sleep 600\n")
-    decoder.chmod(0o700)
-    monkeypatch.setattr(sys, "executable", str(decoder))
+    decoder = "import pathlib, time; pathlib.Path('begun').touch(); time.sleep(600)"
+    stand_in_for_the_command_line(monkeypatch, tmp_path, decoder)
     given = Given(timeline)
     sources = InputSources(given, given, tmp_path, given.reports.append)  # type: ignore[arg-type]
     preparing = ask(sources, heard, path)
-    begun.read_bytes()
+    while not Path("begun").exists():
+        assert preparing.thread.is_alive()
     sources.close()
     assert preparing.decoder
-    assert preparing.decoder.returncode == -signal.SIGKILL
+    assert preparing.decoder.returncode == (1 if SYSTEM == "windows" else -9)  # killed
     assert heard == [("fail", "the stream has ended")]
     preparing.thread.join()
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="the stand-in for the decoder is a shell script")
 @pytest.mark.parametrize(
     ("errors", "reason"),
     [
         ("verdigris: a.tape: damaged.", "a.tape: damaged."),
+        ("verdigris: ü × a.tape: damaged.", "ü × a.tape: damaged."),
         (
             "Traceback\n  File x\nZeroDivisionError: by zero",
             "{}: this tape cannot be decoded (ZeroDivisionError: by zero).",
@@ -347,11 +346,10 @@ def test_a_tape_that_cannot_be_decoded_is_answered_by_one_line(
     errors: str,
     reason: str,
 ) -> None:
-    path, decoder = tmp_path / "a.tape", tmp_path / "decoder"
+    path = tmp_path / "a.tape"
     TapeWriter(path, TapeHeader.of(small_codec().spec, "tokens", 0)).close()
-    decoder.write_text(f"#!/bin/sh\ncat >&2 <<'END'\n{errors}\nEND\nexit 1\n")
-    decoder.chmod(0o700)
-    monkeypatch.setattr(sys, "executable", str(decoder))
+    decoder = f"import sys; sys.stderr.reconfigure(encoding={ENCODING!r}); sys.exit({errors!r})"
+    stand_in_for_the_command_line(monkeypatch, tmp_path, decoder)
     given = Given(timeline)
     sources = InputSources(given, given, tmp_path, given.reports.append)  # type: ignore[arg-type]
     ask(sources, heard, path).thread.join(30)

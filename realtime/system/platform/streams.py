@@ -6,12 +6,12 @@ import io
 import sys
 
 if sys.platform == "win32":
-    _ENCODING: str | None = "utf-8"  # a pipe or a file gets the system's code page otherwise, without ×, … and →
+    ENCODING: str | None = "utf-8"  # a pipe or a file gets the system's code page otherwise, without ×, … and →
 else:
-    _ENCODING = None  # as the user's locale says
+    ENCODING = None  # as the user's locale says
 
 
 def print_any_text(stream: object) -> None:
     """Let a standard stream print any text and file name."""
     if isinstance(stream, io.TextIOWrapper):
-        stream.reconfigure(encoding=_ENCODING, errors="backslashreplace")
+        stream.reconfigure(encoding=ENCODING, errors="backslashreplace")
