@@ -19,6 +19,7 @@ from realtime.worker.latency_budget import LatencyRequirement, contention_margin
 from realtime.worker.messages import LoadCodecs
 from tests.conftest import ROOT
 from tests.support.lockstep import lanes_of
+from tests.support.systems import rounds
 
 
 @pytest.fixture(autouse=True)
@@ -67,7 +68,7 @@ def test_on_a_busy_machine_the_stored_time_counts_up_to_three_times_the_measured
     measured=st.floats(1e-5, 0.2),
     hop=st.sampled_from([320, 960, 1024, 8192]),
 )
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=rounds(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_on_a_quiet_machine_a_plan_is_that_of_a_fresh_configuration(
     sessions: list[tuple[float, float]], measured: float, hop: int
 ) -> None:
