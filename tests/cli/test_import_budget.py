@@ -9,6 +9,9 @@ import sys
 import pytest
 
 from tests.conftest import ROOT
+from tests.support.systems import needs_posix
+
+pytestmark = needs_posix("a count of Linux")
 
 HEAVY = ("torch", "numba", "llvmlite", "PySide6", "scipy", "av", "soundfile", "sounddevice", "rich", "pyo")
 COMPILED = {"numba", "llvmlite", "scipy"}  # of scipy the name only, so that numba does not ask it for a BLAS

@@ -44,8 +44,9 @@ def lint(tree: Path, files: dict[str, str]) -> subprocess.CompletedProcess[str]:
         for folder in path.parents[: len(Path(name).parents) - 1]:
             (folder / "__init__.py").touch()
     shutil.copy(ROOT / "pyproject.toml", tree)
-    command = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"]
-    return subprocess.run(command, cwd=tree, capture_output=True, text=True)
+    start = "import sys; from importlinter.cli import lint_imports_command; sys.exit(lint_imports_command())"
+    command = [sys.executable, "-X", "utf8", "-c", start, "--no-cache"]
+    return subprocess.run(command, cwd=tree, capture_output=True, encoding="utf-8")
 
 
 def test_the_design_keeps_every_rule(tmp_path: Path):
