@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from realtime.system.cli_subprocess import CliProcesses
-from tests.support.stand_in import stand_in_for_the_command_line
+from tests.support.desk import stand_in_for_the_command_line
 
 
 @pytest.mark.parametrize(("code", "found"), [(0, [1, 2]), (1, "no PortAudio here")])

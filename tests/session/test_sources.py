@@ -35,8 +35,8 @@ from realtime.timeline.playout import Playout
 from realtime.worker.codec_lane import CodecLane
 from realtime.worker.messages import FrameEncoded, ParameterChange, SlotInfo
 from tests.drivers.test_border import at_full_level, call
+from tests.support.desk import stand_in_for_the_command_line
 from tests.support.small_codec import noise, small_codec
-from tests.support.stand_in import stand_in_for_the_command_line
 from tests.support.systems import needs_posix
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pytest
 import soundfile
 
 from realtime.cli.main import main
@@ -71,6 +72,16 @@ class Desk:
 
     def _files(self) -> set[str]:
         return {str(path.relative_to(self.place)) for path in self.place.rglob("*")}
+
+
+def stand_in_for_the_command_line(monkeypatch: pytest.MonkeyPatch, folder: Path, program: str) -> None:
+    """Let `python -m realtime.cli.main` run this program: Python looks in the current directory first."""
+    package = folder / "stand-in" / "realtime"
+    (package / "cli").mkdir(parents=True)
+    for place in (package, package / "cli"):
+        (place / "__init__.py").touch()
+    (package / "cli" / "main.py").write_text(program, encoding="utf-8")
+    monkeypatch.chdir(package.parent)
 
 
 def noise(samples: int, channels: int = 2) -> np.ndarray:
