@@ -84,6 +84,7 @@ class LiveFeed:
         for slot in ("a", "b"):
             for frame in self._client.frames(slot):
                 self._scope.add_frame(frame)
+            self._scope.add_surprise(slot, self._client.surprise(slot))
         self._scope.draw()
         self._show_health(rings, playing)
         now = self._clock()

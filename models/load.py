@@ -34,6 +34,9 @@ from models.weights_io.download import ProgressFn
 if TYPE_CHECKING:
     from models.entropy.range_coding import TokenModel
     from models.language.continuation import Continuation
+    from models.language.language_weights import LanguageWeights
+    from models.language.surprise import Surprise
+    from models.swift.codec import Swift
 
 SCRIPTED = "rave"  # begins the names of codecs that are nn~ exports
 SCRIPTED_START_S = START_S  # longest first answer of a player, in seconds
@@ -195,13 +198,33 @@ def open_continuation(codec: Codec) -> Continuation | None:
     """
     from models.swift.codec import Swift
 
-    if not isinstance(codec, Swift):
+    if not isinstance(codec, Swift) or not (language := _language_of(codec)):
         return None
     from models.language.continuation import Continuation
+
+    return Continuation(codec, language)
+
+
+def open_surprise(codec: Codec) -> Surprise | None:
+    """Return the model that says how predictable a player is; None if the codec has no language model.
+
+    CodecError if the model's file is damaged.
+    """
+    from models.swift.codec import Swift
+
+    if not isinstance(codec, Swift) or not (language := _language_of(codec)):
+        return None
+    from models.language.surprise import Surprise
+
+    return Surprise(codec, language)
+
+
+def _language_of(codec: Swift) -> LanguageWeights | None:
+    """Return the language model over tokens of a codec; None if it is of other books."""
     from models.language.language_weights import load_language
 
     language = load_language(LANGUAGE)
-    return Continuation(codec, language) if language.books == codec.weights.digest else None
+    return language if language.books == codec.weights.digest else None
 
 
 def open_tape_model(config_hash: bytes, tokens: int, cardinality: int) -> TokenModel:

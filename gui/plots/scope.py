@@ -17,9 +17,10 @@ from gui.plots.frequency_scale import MEL, NOTES
 from gui.plots.slot_frames import NO_KEY, SlotFrames
 from gui.plots.spectrogram import MAGMA, Spectrogram
 from gui.plots.stft_columns import CEILING_DB, FLOOR_DB
+from gui.plots.surprise_curve import SurpriseCurve
 from gui.widgets import theme
-from gui.widgets.panel import Panel
-from realtime.client import CodecInfo, Frame
+from gui.widgets.panel import Panel, stacked
+from realtime.client import CodecInfo, Frame, FrameSurprise
 
 
 class Scope(QWidget):
@@ -36,11 +37,14 @@ class Scope(QWidget):
         self.output = Spectrogram("output spectrogram", "a")
         self.latents = FramePlot("latents, one column a frame")
         self.tokens = FramePlot("tokens, one column a frame", times=True)
+        self.surprise = SurpriseCurve(self.tokens)
+        body = stacked(self.surprise, self.tokens)
+        body.setSizePolicy(self.tokens.sizePolicy())
         self.panels = {
             "input": Panel("INPUT", self.input),
             "output": Panel("OUTPUT A", self.output),
             "latents": Panel("LATENT", self.latents),
-            "tokens": Panel("TOKENS", self.tokens),
+            "tokens": Panel("TOKENS", body),
         }
         self.keys = {name: ColourKey() for name in self.panels}
         for name, key in self.keys.items():
@@ -174,6 +178,10 @@ class Scope(QWidget):
                 for column in columns:
                     plot.draw(column)
 
+    def add_surprise(self, slot: str, found: list[FrameSurprise]) -> None:
+        """Add how predictable frames of a slot were."""
+        self.frames[slot].surprise.extend(found)
+
     def draw(self) -> None:
         """Draw new data, unless frozen or blind."""
         if self.frozen or self.blind:
@@ -186,6 +194,7 @@ class Scope(QWidget):
         for plot in (self.latents, self.tokens):
             if plot.isVisible():
                 plot.step(end)
+        self.surprise.show_points(self.frames[self.slot].surprise)
 
     def _show_frames(self) -> None:
         frames, slot = self.frames[self.slot], theme.NAMES[self.slot]
@@ -197,5 +206,6 @@ class Scope(QWidget):
         self.panels["latents"].set_note(latents)
         self.panels["tokens"].set_title("TOKENS" if self.blind else f"{frames.title} {slot}")
         self.panels["tokens"].set_note(tokens)
+        self.surprise.show_points(() if self.blind else self.frames[self.slot].surprise)
         for name, key in zip(("latents", "tokens"), (NO_KEY, NO_KEY) if self.blind else frames.keys, strict=True):
             self.keys[name].show_key(*key)

@@ -12,7 +12,7 @@ from gui.plots.frame_columns import FrameColumn, FrameHistory
 from gui.plots.frame_plot import FramePlot
 from gui.plots.token_histogram import TokenHistogram, entropy
 from gui.plots.token_rows import Key, PacketBars, rows_of, spread_ticks, value_at
-from realtime.client import CodecInfo, Frame
+from realtime.client import CodecInfo, Frame, FrameSurprise
 
 SIGNED = colormaps.lined(colormaps.table(*colormaps.SIGNED))
 MAX_FRAMES = 2048
@@ -34,6 +34,7 @@ class SlotFrames:
         recent = max(1, round(axes.SECONDS / facts.frame_seconds)) if facts else 1
         self._uses: deque[npt.NDArray[np.int64]] = deque(maxlen=recent)
         self._sizes: deque[float] = deque(maxlen=recent)  # bytes
+        self.surprise: deque[FrameSurprise] = deque(maxlen=recent)  # of what was played, if the codec has a model
         self.axis_changed = False  # the token plot must be shown again
 
     def add(self, frame: Frame) -> tuple[list[FrameColumn], list[FrameColumn]]:

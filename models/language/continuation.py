@@ -22,6 +22,7 @@ from models.language.frame_model import FrameModel
 from models.language.frame_state import FrameContent, SwiftState
 from models.language.heard_frames import HeardFrames
 from models.language.language_weights import LanguageWeights
+from models.language.surprise import PlayerFrame
 from models.language.tonal_prediction import TonalPrediction, normalised_shapes
 from models.swift.codec import Swift
 from models.swift.frame_layout import Array
@@ -59,6 +60,7 @@ class Continuation:
         weights, tokens = codec.weights, codec.spec.tokens
         self.settings = ContinueSettings()
         self.replaced = False  # whether the last frame was generated
+        self.heard: PlayerFrame | None = None  # the encoder's last frame
         self._rate = codec.spec.frame_rate
         self._heard, self._played = SwiftState(weights, tokens), SwiftState(weights, tokens)
         self._memory = HeardFrames(round(MOST_SECONDS * self._rate))
@@ -72,6 +74,7 @@ class Continuation:
         """Forget all frames; keep the settings."""
         for part in (self._heard, self._played, self._memory, self._model, self._prediction):
             part.reset()
+        self.heard = None
         self._awake = False  # whether the model follows what is played
         self._last = -1  # number of the heard frame that was played last
         self._count = 0  # frames since the continuation began; the seed's counter
@@ -89,8 +92,10 @@ class Continuation:
         that state. Frames that mean the same to both are returned as they are.
         """
         same = self._heard.agrees(self._played, given.tokens)
-        content = self._heard.take(given.tokens)
+        heard = PlayerFrame.after(self._heard, given.tokens)
+        content = heard.content
         shape, loudness = normalised_shapes(self._weights, content), content.loudness
+        self.heard = replace(heard, shape=shape)
         on = self.settings.on
         self._wake(on > 0)
         if on < 1 or len(self._memory) <= LEAST_LEFT:  # one that is on from the start listens first

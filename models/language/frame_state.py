@@ -81,6 +81,11 @@ class SwiftState:
         self.gain = HopGain()  # of the last frame's hop
         self._before: Tokens | None = None
 
+    @property
+    def tokens(self) -> Tokens | None:
+        """Tokens of the last frame."""
+        return self._before
+
     def become(self, other: SwiftState) -> None:
         """Take over the state of another."""
         self.energies, self.gain, self._before = other.energies, other.gain, other._before

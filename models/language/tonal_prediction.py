@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from models.language.frame_state import FrameContent
 from models.language.language_weights import RELIABILITIES
-from models.swift.energies import amplitudes
-from models.swift.frame_layout import BINS, BLOCKS, CHANNELS, PAIRS, STAGES, Array
+from models.swift.energies import Energies, amplitudes
+from models.swift.frame_layout import BINS, BLOCKS, CHANNELS, ENTRIES, PAIRS, STAGES, Array
 from models.swift.weights import SwiftWeights
 
 REACH = 2  # bins to each side that share a factor
@@ -23,6 +23,9 @@ LOUDEST = 6.0  # of a predicted normalised coefficient
 FAINT = 1e-12
 _STARTS = [low for low, _ in BLOCKS]
 _FIRST_PAIR = np.concatenate([[0], np.cumsum(STAGES)[:-1]])
+_PAIR_CHANNELS, _PAIR_BLOCKS, _PAIR_STAGES = (
+    np.array([getattr(place, name) for place in PAIRS]) for name in ("channel", "block", "stage")
+)
 
 
 class TonalPrediction:
@@ -56,11 +59,10 @@ class TonalPrediction:
         steps = (RELIABILITIES - 1) * explained
         self.reliability = np.where(known, 1 + steps.clip(0, RELIABILITIES - 2).astype(int), 0)  # [2, blocks]
 
-    def shape(self, channel: int, block: int, amplitude: Array) -> Array:
-        """Return the predicted shape of a block [bins], where the frame has these amplitudes [2, BINS]."""
-        low, high = BLOCKS[block]
-        scale = amplitude[channel, low:high]
-        found = np.divide(self.coefficients[channel, low:high], scale, out=np.zeros_like(scale), where=scale > 0)
+    def shapes(self, energies: Energies) -> Array:
+        """Return the predicted normalised shape [2, BINS] of a frame with these energies."""
+        scale = amplitudes(energies)
+        found = np.divide(self.coefficients, scale, out=np.zeros_like(scale), where=scale > 0)
         return found.clip(-LOUDEST, LOUDEST)
 
 
@@ -76,32 +78,36 @@ class ShapeCost:
 
     def bits(self, content: FrameContent, prediction: TonalPrediction) -> tuple[float, float]:
         """Return the bits of a frame's shape tokens, and their bits under the unigram of each book."""
-        found = plain = 0.0
-        for pair, token, log in self.closeness(content, prediction):
-            place = PAIRS[pair]
-            unigram = self.unigram[_FIRST_PAIR[place.block] + place.stage]
-            reliability = prediction.reliability[place.channel, place.block]
-            logits = unigram + self._tonal[place.block, place.stage, reliability] * log
-            top = logits.max()
-            found -= float(logits[token] - top - np.log(np.exp(logits - top).sum()))
-            plain -= float(unigram[token])
-        return found / float(np.log(2)), plain / float(np.log(2))
+        pairs = np.flatnonzero(content.shapes >= 0)
+        blocks, tokens = _PAIR_BLOCKS[pairs], content.shapes[pairs]
+        books = _FIRST_PAIR[blocks] + _PAIR_STAGES[pairs]
+        weights = self._tonal[blocks, _PAIR_STAGES[pairs], prediction.reliability[_PAIR_CHANNELS[pairs], blocks]]
+        plain = found = self.unigram[books, tokens]
+        if (counted := weights != 0).any():  # the others cost what they do under the unigram
+            closeness = self.closeness(content, prediction, counted)
+            logits = self.unigram[books[counted]] + weights[counted, None] * closeness
+            top = logits.max(1, keepdims=True)
+            of_token = logits[np.arange(len(logits)), tokens[counted]]
+            found = plain.copy()
+            found[counted] = of_token - top[:, 0] - np.log(np.exp(logits - top).sum(1))
+        nats = -float(np.log(2))
+        return float(found.sum()) / nats, float(plain.sum()) / nats
 
-    def closeness(self, content: FrameContent, prediction: TonalPrediction) -> list[tuple[int, int, Array]]:
-        """Return pair, token and minus half the squared distance of each entry [ENTRIES] from what is
-        left of the prediction, up to a constant, for each shape token.
+    def closeness(self, content: FrameContent, prediction: TonalPrediction, counted: np.ndarray) -> Array:
+        """Return minus half the squared distance of each entry from what is left of the prediction, up to
+        a constant, [shape tokens that are `counted`, ENTRIES].
         """
-        amplitude = amplitudes(content.energies)
-        left: dict[tuple[int, int], Array] = {}
-        found = []
-        for pair in np.flatnonzero(content.shapes >= 0).tolist():
-            place, token = PAIRS[pair], int(content.shapes[pair])
-            key = place.channel, place.block
-            if key not in left:
-                left[key] = prediction.shape(*key, amplitude)
+        left = prediction.shapes(content.energies)
+        found, row = np.empty((int(counted.sum()), ENTRIES), np.float32), 0
+        for pair, wanted in zip(np.flatnonzero(content.shapes >= 0).tolist(), counted.tolist(), strict=True):
+            place = PAIRS[pair]
+            low, high = BLOCKS[place.block]
             book = self._weights.shapes.entries[place.block][place.stage]
-            found.append((pair, token, book @ left[key] - self._halves[place.block][place.stage]))
-            left[key] = left[key] - book[token]
+            of_block = left[place.channel, low:high]
+            if wanted:
+                np.subtract(book @ of_block, self._halves[place.block][place.stage], out=found[row])
+                row += 1
+            of_block -= book[content.shapes[pair]]
         return found
 
 

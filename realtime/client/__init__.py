@@ -40,6 +40,7 @@ client follows the next session by itself.
 | `heard`                      | str: the path that is heard now, or `dry for a` while dry stands in for a slot        |
 | `loudness`                   | dict "dry", "a", "b", "monitor": short-term, LUFS; empty before the first message    |
 | `frames(slot)`               | list of Frame: frames of slot "a" or "b" since the last call                         |
+| `surprise(slot)`             | list of FrameSurprise: how predictable frames were, since the last call              |
 | `start_engine(*flags)`       | start `verdigris live` as a process of its own; its end is event done or fail        |
 | `follow(pid)`                | follow only the session of this process, such as the one just started                |
 | `ask(command)`               | run `verdigris codecs` or `devices` in another process; event answer brings the list |
@@ -90,7 +91,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from realtime.client.client import Client, ClientState, Event, stands_in
-from realtime.client.model import CodecInfo, Frame, Latency, Transport
+from realtime.client.model import CodecInfo, Frame, FrameSurprise, Latency, Transport
 from realtime.client.rings import Rings
 from realtime.system.platform.folders import config_directory
 from realtime.system.platform.stop_signals import STOPS, ask_to_stop, is_running
@@ -104,6 +105,7 @@ __all__ = [
     "CodecInfo",
     "Event",
     "Frame",
+    "FrameSurprise",
     "Latency",
     "Rings",
     "SessionRecord",

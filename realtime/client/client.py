@@ -14,7 +14,7 @@ from typing import Any
 
 from realtime.client.connection import Connection
 from realtime.client.frame_assembler import FrameAssembler
-from realtime.client.model import CodecInfo, EffectControl, Frame, Latency, Transport, pairs
+from realtime.client.model import CodecInfo, EffectControl, Frame, FrameSurprise, Latency, Transport, pairs
 from realtime.client.rings import Rings
 from realtime.osc.packet import Message
 from realtime.parameters.table import PARAMETERS, Parameter, ParameterError, When, element_name, parse
@@ -75,7 +75,7 @@ class Client:
         self.heard = ""
         self.transport = Transport()
         self._pid = pid
-        self._groups = ("params", "loudness", "heard", *(("frames", "tokens", "latents") if frames else ()))
+        self._groups = ("params", "loudness", "heard", *(("frames", "tokens", "latents", "surprise") if frames else ()))
         self._frames, self._processes, self._clock = FrameAssembler(), CliProcesses(), clock
         self._names = {row.address: name for name, row in self.table.items()}  # by address
         self._controls: list[EffectControl] = []  # rows of effects received so far
@@ -183,6 +183,10 @@ class Client:
     def frames(self, slot: str) -> list[Frame]:
         """Return the frames of slot "a" or "b" since the last call, oldest first."""
         return self._frames.take(slot)
+
+    def surprise(self, slot: str) -> list[FrameSurprise]:
+        """Return how predictable frames of a slot were that were measured since the last call."""
+        return self._frames.take_surprise(slot)
 
     def start_engine(self, *flags: str) -> int:
         """Start `verdigris live` with these flags in a process of its own that outlives this one;

@@ -1,5 +1,5 @@
 """Assemble frames from OSC messages: a head, then tokens and latents in parts (docs/osc.md,
-Streams).
+Streams); and keep how predictable they were.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from realtime.client.model import CodecInfo, Frame
+from realtime.client.model import CodecInfo, Frame, FrameSurprise
 from realtime.osc.packet import Message
 from realtime.timeline.layout import SLOTS
 
 MAX_FRAMES = 1024  # kept for each slot until `take`
-HEAD = "/verdigris/out/frame"
+HEAD, SURPRISE = "/verdigris/out/frame", "/verdigris/out/surprise"
 PARTS = {
     **{f"/verdigris/out/{kind}": ("a", kind) for kind in ("tokens", "latents")},
     **{f"/verdigris/out/b/{kind}": ("b", kind) for kind in ("tokens", "latents")},
@@ -44,6 +44,7 @@ class FrameAssembler:
     def __init__(self) -> None:
         self._done: dict[str, deque[Frame]] = {slot: deque(maxlen=MAX_FRAMES) for slot in SLOTS}
         self._partial: dict[str, _PartialFrame] = {}
+        self._surprise: dict[str, deque[FrameSurprise]] = {slot: deque(maxlen=MAX_FRAMES) for slot in SLOTS}
 
     def add(self, message: Message, codecs: Mapping[str, CodecInfo], played: int, latency: int) -> bool:
         """Add a message and return True, or return False if it does not belong to a frame.
@@ -55,8 +56,11 @@ class FrameAssembler:
             slot = SLOTS[message.args[0]]
             self._finish(slot, codecs, latency)  # a new head: missing parts of the frame before will not arrive
             number, audible, bits, seconds = message.args[1:]
-            audible = played + (audible - played + MODULO // 2) % MODULO - MODULO // 2
-            self._partial[slot] = _PartialFrame(number, audible, bits, seconds)
+            self._partial[slot] = _PartialFrame(number, _extended(audible, played), bits, seconds)
+        elif message.address == SURPRISE:
+            slot, _, audible, bits = message.args
+            self._surprise[SLOTS[slot]].append(FrameSurprise(_extended(audible, played) - latency, bits))
+            return True
         elif message.address in PARTS:
             slot, kind = PARTS[message.address]
             partial = self._partial.get(slot)
@@ -76,11 +80,18 @@ class FrameAssembler:
         done.clear()
         return found
 
+    def take_surprise(self, slot: str) -> list[FrameSurprise]:
+        """Return how predictable frames were that were measured since the last call, oldest first."""
+        found = list(self._surprise[slot])
+        self._surprise[slot].clear()
+        return found
+
     def clear(self) -> None:
         """Forget all frames, for a new stream."""
         self._partial.clear()
-        for done in self._done.values():
-            done.clear()
+        for slot in SLOTS:
+            self._done[slot].clear()
+            self._surprise[slot].clear()
 
     def _is_complete(self, slot: str, codecs: Mapping[str, CodecInfo]) -> bool:
         if slot not in codecs:
@@ -104,3 +115,8 @@ class FrameAssembler:
                 np.array(latent, np.float32).reshape(shape) if len(latent) == shape[0] * shape[1] > 0 else None,
             )
         )
+
+
+def _extended(sample: int, near: int) -> int:
+    """Return the sample number that is `sample` modulo MODULO, and next to `near`."""
+    return near + (sample - near + MODULO // 2) % MODULO - MODULO // 2

@@ -136,6 +136,14 @@ class Frame:
     latent: npt.NDArray[np.float32] | None  # [count, dims]; None if the codec has none
 
 
+@dataclass(frozen=True)
+class FrameSurprise:
+    """Bits of a token of one hop as it was played, before its bends, under the codec's language model."""
+
+    start: int  # first input sample of its output, on the clock of Rings
+    bits: float
+
+
 def pairs(args: Sequence[Any]) -> dict[str, Any]:
     """Return name, value, name, value … as a dict."""
     return dict(zip(args[::2], args[1::2], strict=True))

@@ -227,7 +227,7 @@ class Engine:
     def subscribe_frames(self, groups: frozenset[str], subscriber: str = "osc") -> None:
         """Request FrameEncoded events.
 
-        `groups` (clock, tokens, latents) replaces the earlier ones of this subscriber.
+        `groups` (clock, tokens, latents, surprise) replaces the earlier ones of this subscriber.
         """
         with self._lock:
             before = self._groups()

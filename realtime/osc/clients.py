@@ -22,6 +22,7 @@ GROUPS = {  # default rate in Hz
     "frames": EVERY_FRAME,
     "tokens": EVERY_FRAME,
     "latents": EVERY_FRAME,
+    "surprise": EVERY_FRAME,
     "status": 1.0,
     "heard": 30.0,
     "clock": EVERY_FRAME,

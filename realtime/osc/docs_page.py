@@ -92,6 +92,8 @@ STREAMS = {
     "then its tokens and latents",
     "tokens": "`/verdigris/out/tokens ,ii i…`: frame, part, up to 256 tokens of A; of B: `/verdigris/out/b/tokens`",
     "latents": "`/verdigris/out/latents ,ii f…`: frame, part, up to 256 values; of B: `/verdigris/out/b/latents`",
+    "surprise": "`/verdigris/out/surprise ,iiif`: slot, frame, first audible sample, bits of a token of what you play, "
+    "before bends, under the language model of swift: few where you are predictable",
     "status": "`/verdigris/out/status`: the numbers of `/verdigris/status`, in its order",
     "heard": "`/verdigris/heard ,s`, when it changes: the path that is heard; no stand-in is missed, however short",
     "clock": "`/verdigris/clock ,iif`: frame, first audible sample, seconds in a frame; of the first slot",

@@ -16,7 +16,7 @@ from realtime.osc.edits import Send
 from realtime.timeline.dropout_log import HeardPath, stands_in
 from realtime.timeline.layout import Field
 from realtime.timeline.peak_meter import peak_db
-from realtime.worker.messages import FrameEncoded
+from realtime.worker.messages import FrameEncoded, SurpriseMeasured
 
 PART = 256  # values in a datagram
 SAMPLES = 2**31  # sample numbers go out modulo this
@@ -84,12 +84,22 @@ class Publisher:
             self._send(client, "/verdigris/out/status", *numbers)
 
     def publish_frame(self, event: object, now: float) -> None:
-        """Send an encoded frame to its subscribers; ignore other events."""
+        """Send an encoded frame, or how predictable it was, to its subscribers; ignore other events."""
+        if isinstance(event, SurpriseMeasured):
+            self._send_surprise(event, now)
         if isinstance(event, FrameEncoded):
             self._latest[event.slot] = event
             for group in PER_FRAME_GROUPS:
                 for client, subscription in self._clients.subscribed(group):
                     self._send_frame(client, subscription, group, event, now)
+
+    def _send_surprise(self, event: SurpriseMeasured, now: float) -> None:
+        for client, subscription in self._clients.subscribed("surprise"):
+            if subscription.due <= now:
+                if event.slot == self._engine.playing[-1].slot:  # the last slot sets the rate
+                    subscription.due = now + subscription.interval
+                audible = event.audible % SAMPLES
+                self._send(client, "/verdigris/out/surprise", event.slot, event.frame, audible, event.bits)
 
     def _send_heard(self, now: float) -> None:
         """Send the state `heard` where it changed; a stand-in between two messages is sent first."""
@@ -114,7 +124,7 @@ class Publisher:
     def _send_frame(
         self, client: Client, subscription: Subscription, group: str, event: FrameEncoded, now: float
     ) -> None:
-        if group not in PER_FRAME_GROUPS or (subscription.due > now > 0.0):
+        if group not in PER_FRAME_GROUPS or group == "surprise" or (subscription.due > now > 0.0):
             return
         if event.slot == self._engine.playing[0].slot:  # the first slot sets the clock and the rate
             subscription.due = now + subscription.interval

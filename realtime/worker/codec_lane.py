@@ -17,12 +17,14 @@ from types import MappingProxyType
 import numpy as np
 
 from models.codec import Audio, Codec
+from models.load import open_surprise
 from realtime.dsp.blocks import silence_nonfinite, with_channels
 from realtime.dsp.resampler import Resampler
 from realtime.effects.rack import Rack
 from realtime.worker.messages import ParameterChange, Slot, SlotWarning
 from realtime.worker.routing import effects_place
 from realtime.worker.slot_chain import SlotChain, unscheduled
+from realtime.worker.surprise_meter import SurpriseMeter
 
 
 class CodecLane:
@@ -61,6 +63,7 @@ class CodecLane:
         self.start_sample = 0  # input sample at which the owner started this stream
         self.typical_s = 0.0  # median time of a frame in the warm-up, seconds
         self.applied: list[tuple[ParameterChange, int]] = []  # change and frame; emptied by the owner
+        self.surprise = SurpriseMeter(open_surprise(codec))
         self.reset()
 
     def reset(self) -> None:
@@ -71,6 +74,7 @@ class CodecLane:
             self.resampler.reset()
         for chain in self.chains:
             chain.reset()
+        self.surprise.reset()
         self._gathered = np.zeros((self.channels, 0), np.float32)
         self.codec_seconds, self.frames = 0.0, 0
 
@@ -158,6 +162,8 @@ class CodecLane:
             other = before[1 - number] if len(before) == 2 else None
             controls, bent = chain.bend(frame, other)
             work.append((chain.decoder, bent, chain.with_locked_seed(controls, self.frames)))
+        if self.chains and (continuation := self.chains[0].continuation):
+            self.surprise.add(self.frames, continuation.heard)
         wet = self.codec.decode_batch(work)
         self.codec_seconds += time.perf_counter() - started
         self.frames += 1

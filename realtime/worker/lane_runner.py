@@ -33,7 +33,15 @@ from realtime.timeline.layout import (
 from realtime.timeline.telemetry import LoadMeter
 from realtime.worker.codec_lane import CodecLane
 from realtime.worker.host_automation import Automation
-from realtime.worker.messages import ChangeApplied, FrameEncoded, ParameterChange, Slot, SlotStarted, SlotWarning
+from realtime.worker.messages import (
+    ChangeApplied,
+    FrameEncoded,
+    ParameterChange,
+    Slot,
+    SlotStarted,
+    SlotWarning,
+    SurpriseMeasured,
+)
 
 PREROLL_HOPS = 2  # input that a new worker's codec processes before its output is used
 
@@ -129,6 +137,16 @@ class LaneRunner:
             for slot in self._write_pos:
                 self._send(SlotWarning(slot, f"{error}; bypassed. Choose its codec again to try again"))
 
+    def measure_surprise(self) -> bool:
+        """Measure one frame of the player, while none can be computed; return False if none waits."""
+        found = self.lane.surprise.measure()
+        if found is None:
+            return False
+        number, bits = found
+        for chain in self.lane.chains:
+            self._send(SurpriseMeasured(chain.slot, number, self._audible(number), bits))
+        return True
+
     def resume_previous(self) -> None:
         """Continue where the previous worker ended if that is yet to be played, else now."""
         timeline, lane = self.timeline, self.lane
@@ -196,6 +214,7 @@ class LaneRunner:
     def _process_block(self, block: Audio) -> None:
         """Run the lane on a block of dry, publish its wet and report its frame."""
         lane, frames = self.lane, self.lane.frames
+        lane.surprise.on = "surprise" in self.groups
         started = time.perf_counter()
         wet = lane.process(block)
         self._read_pos += block.shape[1]

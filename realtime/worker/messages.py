@@ -82,7 +82,10 @@ class ApplyChanges:
 
 @dataclass(frozen=True)
 class SelectFrameEvents:
-    """Contents of the FrameEncoded events: some of clock, tokens, latents. Empty: no events."""
+    """Contents of the FrameEncoded events: some of clock, tokens, latents. Empty: no events.
+
+    With surprise, there are SurpriseMeasured events, too.
+    """
 
     groups: frozenset[str]
 
@@ -181,6 +184,16 @@ class FrameEncoded:
     bits: float
     tokens: npt.NDArray[np.int32] | None = None
     latent: npt.NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True)
+class SurpriseMeasured:
+    """Bits of a token of the player's own frame, before its bends, under the language model."""
+
+    slot: int
+    frame: int
+    audible: int
+    bits: float
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,9 @@ class Worker:
         self._heartbeat()
         if ready:
             min(ready, key=lambda runner: runner.ready_at).compute()  # the one that waited longest
+        else:
+            for runner in self.runners:
+                runner.measure_surprise()
         self._publish_telemetry()
         return bool(ready)
 
@@ -188,7 +191,7 @@ class LaneThread(threading.Thread):
                 runner.compute()
                 if governor.update():
                     use_torch_threads(governor.threads)
-            else:
+            elif not runner.measure_surprise():
                 time.sleep(OFFLINE_POLL_S if timeline[Field.OFFLINE] else POLL_S)
             if (now := time.perf_counter_ns()) - measured_ns > TELEMETRY_INTERVAL_NS:
                 measured_ns, self.measured = now, runner.measure()

@@ -17,9 +17,10 @@ from models.registry import FAMILIES
 from realtime import client
 from realtime.client import Client, ClientState, Event
 from realtime.client.client import FILE_POLL_S
-from realtime.client.model import EffectControl
+from realtime.client.frame_assembler import FrameAssembler
+from realtime.client.model import EffectControl, FrameSurprise
 from realtime.effects.effect import EMPTY, Racks
-from realtime.osc.packet import encode
+from realtime.osc.packet import Message, encode
 from realtime.parameters.table import PARAMETERS, ParameterError
 from realtime.timeline.layout import Field
 from realtime.timeline.session_file import SessionFile
@@ -311,3 +312,12 @@ def test_messages_that_do_not_fit_cost_themselves_alone() -> None:
         desk.client.close()
         desk.rig.close()
         desk.file.close()
+
+
+def test_how_predictable_frames_were_is_on_the_clock_of_the_rings() -> None:
+    frames = FrameAssembler()
+    for number, bits in enumerate((9.5, 4.25)):
+        audible = (2**31 + 5000 + 1280 * number) % 2**31
+        assert frames.add(Message("/verdigris/out/surprise", (1, number, audible, bits)), {}, 2**31 + 9000, 4000)
+    assert frames.take_surprise("b") == [FrameSurprise(2**31 + 1000, 9.5), FrameSurprise(2**31 + 2280, 4.25)]
+    assert frames.take_surprise("b") == frames.take_surprise("a") == []

@@ -19,9 +19,9 @@ from gui.widgets.parameter_controls import ParameterControls
 from gui.widgets.readout import Readout
 from gui.window import Window
 from models.codec import CodecSpec
-from realtime.client import ClientState, CodecInfo, Event
+from realtime.client import ClientState, CodecInfo, Event, FrameSurprise
 from realtime.parameters.table import PARAMETERS, When
-from tests.support.gui_rig import FakeClient, nano, pixels, play, press
+from tests.support.gui_rig import FakeClient, nano, opus, pixels, play, press
 
 
 @pytest.mark.parametrize(
@@ -321,3 +321,22 @@ def test_the_picture_of_the_bends_shows_bends(window: Window, client: FakeClient
     assert all((tmp_path / f"window-{name}.png").stat().st_size for name in names)
     assert len(window.view.bends.racks["a"].cards) == 4
     assert client.sent == []  # and they change nothing
+
+
+def test_how_predictable_the_player_is_is_a_curve_above_the_tokens(window: Window, client: FakeClient) -> None:
+    curve = window.view.scope.surprise
+    client.play(a=nano(), b=opus())
+    play(window, client)
+    assert curve.isHidden()  # neither codec has a language model
+    client.surprises["a"] = [FrameSurprise(1280 * number, bits) for number, bits in enumerate((2.0, 12.0, 9.6))]
+    play(window, client)
+    assert not curve.isHidden()
+    places = [curve.place(point) for point in curve.points]
+    assert places[0].x() < places[1].x() < places[2].x()
+    assert places[1].y() < places[2].y() < places[0].y()
+    assert (curve.newest, curve.accessibleDescription()) == ("9.6", "9.6 bits per token")
+    assert "how predictable you are" in curve.accessibleName()
+    client.codecs = {"a": opus()}
+    client.events.append(Event("facts", ("codec",)))
+    play(window, client)
+    assert curve.isHidden()

@@ -211,3 +211,16 @@ def test_meters_and_status_stream_floats_and_ints_only(rig: Rig) -> None:
     assert meters == pytest.approx([20 * np.log10(0.25)] * 4, abs=0.1)
     assert all(isinstance(v, int | float) for v in only(answers, "/verdigris/out/status"))
     assert only(rig.ask("/verdigris/status"), "/verdigris/status")[:3] == (1, "pcm:hop=960:discrete", "pcm:discrete")
+
+
+def test_how_predictable_the_player_is_arrives_for_each_frame() -> None:
+    rig = Rig("swift")
+    try:
+        rig.ask("/verdigris/subscribe", "surprise")
+        rig.play(60)
+        found = [m.args for m in [*rig.settle(), *rig.play(30)] if m.address == "/verdigris/out/surprise"]
+        assert found
+        assert all(slot == 0 and bits >= 0 for slot, _, _, bits in found)
+        assert [frame for _, frame, _, _ in found] == list(range(found[0][1], found[0][1] + len(found)))
+    finally:
+        rig.close()

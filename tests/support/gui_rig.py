@@ -19,7 +19,7 @@ from gui.midi.midi_input import Backend, MidiInput
 from gui.model.settings import Settings
 from gui.window import Window
 from models.codec import CodecSpec
-from realtime.client import ClientState, CodecInfo, Event, Frame, Latency, Transport
+from realtime.client import ClientState, CodecInfo, Event, Frame, FrameSurprise, Latency, Transport
 from realtime.parameters.table import PARAMETERS
 from realtime.timeline.telemetry import Telemetry
 
@@ -85,6 +85,7 @@ class FakeClient:
         self.fetched: list[str] = []
         self.events: list[Event] = []
         self.waiting: dict[str, list[Frame]] = {"a": [], "b": []}
+        self.surprises: dict[str, list[FrameSurprise]] = {"a": [], "b": []}
         self.quits = 0
         self.closed = False
         self.now = 1000.0
@@ -109,6 +110,10 @@ class FakeClient:
     def frames(self, slot: str) -> list[Frame]:
         waiting, self.waiting[slot] = self.waiting[slot], []
         return waiting
+
+    def surprise(self, slot: str) -> list[FrameSurprise]:
+        surprises, self.surprises[slot] = self.surprises[slot], []
+        return surprises
 
     def set(self, name: str, value: Any) -> None:
         self.values[name] = self.table[name].parse(value)

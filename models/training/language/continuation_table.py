@@ -12,13 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from models.codec import Audio, Codec, CodecError, DecoderControls, Frame, Tokens
-from models.language.frame_model import FrameModel
 from models.language.frame_state import SwiftState
 from models.language.language_weights import LanguageWeights, load_language
-from models.language.tonal_prediction import ShapeCost, TonalPrediction
+from models.language.surprise import PlayerFrame, Surprise
 from models.load import load, open_continuation
 from models.registry import LANGUAGE
-from models.swift.codec import Swift, repeats
+from models.swift.codec import Swift
 from models.swift.frame_layout import BITS, COARSE, RATE
 
 PROMPT_S, CONTINUED_S = 3.0, 5.0
@@ -81,23 +80,18 @@ def _decoded(codec: Codec, rows: Iterable[Tokens]) -> Audio:
 def token_bits(codec: Swift, language: LanguageWeights, clip: Audio) -> dict[str, float]:
     """Return bits a token of a clip, without repeated frames: under the model and under the unigram."""
     books, encoder, hop = codec.weights, codec.open_encoder(), codec.spec.hop
-    model, state = FrameModel(language, books.energies), SwiftState(books, codec.spec.tokens)
-    prediction, cost = TonalPrediction(books), ShapeCost(books, language.tensors["tonal"])
+    surprise, state = Surprise(codec, language), SwiftState(books, codec.spec.tokens)
     counts = books.frequencies[: 1 + COARSE] + 0.5
     unigram = -np.log2(counts / counts.sum(1, keepdims=True))
-    found, before = [], None
+    found = []
     for chunk in np.split(clip[:, : clip.shape[1] // hop * hop], clip.shape[1] // hop, axis=1):
         tokens = encoder.encode(np.ascontiguousarray(chunk)).tokens
-        attack, energies = model.bits(tokens, state.energies)
-        content, repeated = state.take(tokens), repeats(tokens, before)
-        shapes = cost.bits(content, prediction)
-        plain = sum(float(unigram[place, tokens[place]]) for place in range(1, 1 + COARSE))
-        count = int((content.shapes >= 0).sum())
-        if not repeated:  # those cost next to nothing under any model
-            found.append([attack, energies / COARSE, plain / COARSE, *(bits / count for bits in shapes)])
-        model.take(content)
-        prediction.take(content)
-        before = tokens
+        frame = PlayerFrame.after(state, tokens)
+        bits = surprise.take(frame)
+        if not frame.repeated:  # those cost next to nothing under any model
+            plain = sum(float(unigram[place, tokens[place]]) for place in range(1, 1 + COARSE))
+            shapes = bits.shapes / bits.count, bits.shapes_unigram / bits.count
+            found.append([bits.attack, bits.energies / COARSE, plain / COARSE, *shapes])
     means = np.mean(found, axis=0)
     return dict(
         zip(("attack", "energies", "energies_unigram", "shapes", "shapes_unigram"), map(float, means), strict=True)

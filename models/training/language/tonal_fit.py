@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from models.language.frame_state import SwiftState
+from models.language.frame_state import FrameContent, SwiftState
 from models.language.language_weights import MOST_STAGES, RELIABILITIES
 from models.language.tonal_prediction import ShapeCost, TonalPrediction
 from models.swift.frame_layout import BLOCKS, PAIRS, STAGES, Array
@@ -41,9 +41,11 @@ def fit_tonal(folders: list[Path], books: SwiftWeights, frames: int, seed: int) 
     return WEIGHTS[cost.argmin(-1)]
 
 
-def _count(cost: np.ndarray, shapes: ShapeCost, content: object, prediction: TonalPrediction) -> None:
-    for pair, token, log in shapes.closeness(content, prediction):  # type: ignore[arg-type]
-        place = PAIRS[pair]
+def _count(cost: np.ndarray, shapes: ShapeCost, content: FrameContent, prediction: TonalPrediction) -> None:
+    pairs = np.flatnonzero(content.shapes >= 0)
+    closeness = shapes.closeness(content, prediction, np.ones(len(pairs), bool))
+    for pair, log in zip(pairs.tolist(), closeness, strict=True):
+        place, token = PAIRS[pair], int(content.shapes[pair])
         first = sum(STAGES[: place.block]) + place.stage
         logits = shapes.unigram[first][None] + WEIGHTS[:, None] * log[None]
         top = logits.max(1, keepdims=True)
