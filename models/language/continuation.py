@@ -20,22 +20,24 @@ import numpy as np
 from models.codec import Frame, Tokens
 from models.language.frame_model import FrameModel
 from models.language.frame_state import FrameContent, SwiftState
-from models.language.heard_frames import HeardFrames
+from models.language.heard_frames import QUIETEST, HeardFrames
 from models.language.language_weights import LanguageWeights
 from models.language.surprise import PlayerFrame
 from models.language.tonal_prediction import TonalPrediction, normalised_shapes
 from models.swift.codec import Swift
-from models.swift.frame_layout import Array
+from models.swift.frame_layout import BANDS, Array
 
 LEAST_LEFT = 12  # frames after the target of a jump, so that the next jump is not at once
 STAY = 5.0  # bonus in nats of the frame that came next
 NETWORK, TONAL, CONTEXT, LEVEL = 0.2, 4.0, 6.0, 0.02  # weights of the parts of a score
 FOLLOWED = 0.9  # of a loudness that is followed, a frame later
+SPECTRUM = 4.0  # weight of the distance from the player's spectrum, at full guide
 REMEMBERED = 0.98  # of the loudness that is held to the prompt's
 MOST_GUIDED = 24.0  # dB
 COLDEST = 1e-3
 PRIMED = 8  # frames that the model is given before it begins: more would take longer than a frame may
 MOST_SECONDS = 12.0  # that are remembered
+MOST_LOOPED_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,8 @@ class ContinueSettings:
     temperature: float = 1.0
     top_p: float = 0.95
     prompt: float = 3.0  # seconds that it goes on from
-    guide: float = 0.0  # 0: its own loudness, 1: that of the player
+    guide: float = 0.0  # 0: its own loudness and frames, 1: the player's loudness, and frames like those heard now
+    loop_after: float = 0.0  # seconds that it generates; it repeats them from then on; 0: never
     seed: int = 0
 
 
@@ -79,6 +82,9 @@ class Continuation:
         self._last = -1  # number of the heard frame that was played last
         self._count = 0  # frames since the continuation began; the seed's counter
         self._player = self._voice = self._level = 0.0  # followed loudness in dB: heard, copied, copied for longer
+        self._spectrum = np.zeros(2 * BANDS, np.float32)  # followed energies of the player, units
+        self._generated: list[tuple[int, FrameContent, float]] = []  # number in memory, frame, loudness in dB
+        self._looped = 0  # frames since the loop began
         self._passed: tuple[Tokens, FrameContent, Array] | None = None  # a frame of the encoder that is passed on
 
     def set(self, name: str, value: object) -> None:
@@ -101,10 +107,14 @@ class Continuation:
         if on < 1 or len(self._memory) <= LEAST_LEFT:  # one that is on from the start listens first
             self._memory.append(content, shape, loudness)
         self._player = FOLLOWED * self._player + (1 - FOLLOWED) * loudness
+        self._spectrum += np.float32(1 - FOLLOWED) * (content.energies - self._spectrum)
+        if not on:
+            self._generated.clear()
+            self._looped = 0
         self._count = self._count + 1 if on > 0 else 0
         self.replaced = on > 0 and len(self._memory) > LEAST_LEFT and self._uniform(0) < on
         if self.replaced:
-            chosen = self._next()
+            chosen = self._chosen()
             return replace(given, tokens=self._played.tokens_for(chosen, self._louder()))
         self._last, self._voice, self._level = self._memory.total - 1, self._player, loudness
         if same:
@@ -142,8 +152,24 @@ class Continuation:
         """Return a random number of this frame: the same for the same seed and count."""
         return float(np.random.default_rng((self.settings.seed, self._count, stream)).random())
 
-    def _next(self) -> FrameContent:
-        """Choose one of the heard frames."""
+    def _chosen(self) -> FrameContent:
+        """Return the next frame: one of the loop, or a new one."""
+        count = round(self.settings.loop_after * self._rate)
+        if 0 < count <= len(self._generated):
+            found = self._generated[self._looped % count]
+            self._looped += 1
+        else:
+            found = self._next()
+            self._looped = 0
+            if len(self._generated) < MOST_LOOPED_S * self._rate:
+                self._generated.append(found)
+        self._last, content, loudness = found
+        self._voice = FOLLOWED * self._voice + (1 - FOLLOWED) * loudness
+        self._level = REMEMBERED * self._level + (1 - REMEMBERED) * loudness
+        return content
+
+    def _next(self) -> tuple[int, FrameContent, float]:
+        """Choose one of the heard frames: return its number, itself and its loudness in dB."""
         settings, memory = self.settings, self._memory
         count = min(len(memory), max(round(settings.prompt * self._rate), LEAST_LEFT + 1))
         loudness, mean = memory.levels(count)
@@ -151,6 +177,9 @@ class Continuation:
         scores += TONAL * memory.coherences(count, self._prediction, self._tonal)
         scores -= CONTEXT * memory.context_distances(count)
         scores -= LEVEL * (self._level - mean) * (loudness - mean)
+        if settings.guide:
+            audible = np.clip(1 - (mean - self._player) / QUIETEST, 0, 1)  # silence has no spectrum to follow
+            scores -= settings.guide * SPECTRUM * audible * memory.spectral_distances(count, self._spectrum)
         first = memory.total - count
         following = self._last + 1 - first
         left = np.arange(count) < count - LEAST_LEFT
@@ -158,10 +187,7 @@ class Continuation:
             scores[following] += STAY
             left[following] = True
         place = drawn(np.where(left, scores, -np.inf), settings.temperature, settings.top_p, self._uniform(1))
-        self._last = first + place
-        self._voice = FOLLOWED * self._voice + (1 - FOLLOWED) * float(loudness[place])
-        self._level = REMEMBERED * self._level + (1 - REMEMBERED) * float(loudness[place])
-        return memory.content(self._last)
+        return first + place, memory.content(first + place), float(loudness[place])
 
     def _louder(self) -> float:
         """Return the dB by which a frame is made louder, towards the player."""

@@ -93,6 +93,14 @@ class HeardFrames:
         distance = self._distance[self._end - known : self._end]
         return np.concatenate([distance[:1], distance[:-1]])[-count:]
 
+    def spectral_distances(self, count: int, energies: Array) -> Array:
+        """Return for each of the last `count` frames the mean squared distance of its spectrum from that of
+        other energies [2 * BANDS], in units of (10 dB)^2, whatever their loudness.
+        """
+        away = (self.energies(count) - energies) / np.float32(10 * UNIT)
+        found: Array = away.var(axis=1)
+        return found
+
     def coherences(self, count: int, prediction: TonalPrediction, tonal: Array) -> Array:
         """Return how well the shapes of the last `count` frames go on with steady tones, -1 to 1 [count].
 

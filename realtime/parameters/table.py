@@ -67,8 +67,18 @@ _SLOT: tuple[tuple[str, type, Any, When, str, dict[str, Any]], ...] = (
         {"low": 0.5, "high": 12, "unit": "s", "clamp": True},
     ),
     (
-        *("continue.guide", float, 0.0, When.FRAME, "how far slot {slot}'s continuation follows the player's loudness"),
+        *(
+            "continue.guide",
+            float,
+            0.0,
+            When.FRAME,
+            "how far slot {slot}'s continuation follows the player's level and tone",
+        ),
         {"low": 0, "high": 1, "clamp": True},
+    ),
+    (
+        *("continue.loop_after", float, 0.0, When.FRAME, "seconds that slot {slot} makes, then repeats; 0: never"),
+        {"low": 0, "high": 30, "unit": "s", "clamp": True},
     ),
     ("continue.seed", int, 0, When.FRAME, "seed of slot {slot}'s continuation", {"low": 0, "high": 2**31 - 1}),
 )

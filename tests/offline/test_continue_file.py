@@ -58,7 +58,24 @@ def test_codecs_without_a_model_and_too_short_files_are_refused(tmp_path: Path, 
 
 def test_the_command_writes_as_much_as_was_asked_for(song: Path, tmp_path: Path) -> None:
     target = tmp_path / "out.wav"
-    assert main(["continue", str(song), str(target), "--seconds", "1.5", "--prompt", "1", "--top-p", "0.5"]) == 0
+    assert (
+        main(
+            [
+                "continue",
+                str(song),
+                str(target),
+                "--seconds",
+                "1.5",
+                "--prompt",
+                "1",
+                "--top-p",
+                "0.5",
+                "--loop-after",
+                "0.5",
+            ]
+        )
+        == 0
+    )
     assert soundfile.info(target).duration == pytest.approx(3.5, abs=0.1)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from realtime.cli.overwrite import confirm_overwrite
 from realtime.parameters.table import PARAMETERS, ParameterError
 
-SETTINGS = ("temperature", "top_p", "prompt", "seed")
+SETTINGS = ("temperature", "top_p", "prompt", "loop_after", "seed")
 LONGEST_S = 3600.0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from functools import cache
 
@@ -127,6 +128,54 @@ def test_a_guided_continuation_is_as_soft_as_the_player() -> None:
         for guide in (0.0, 1.0)
     )
     assert level(guided) < level(plain) - 15
+
+
+def notes(*hertz: float) -> Audio:
+    """Return a note of 10 hops for each frequency, with four partials and a soft start."""
+    seconds = np.arange(10 * HOP) / 48_000
+    made = [
+        sum(np.sin(2 * np.pi * f * k * seconds) / k for k in range(1, 5)) * (1 - np.exp(-50 * seconds)) for f in hertz
+    ]
+    return np.tile(0.1 * np.concatenate(made), (2, 1)).astype(np.float32)
+
+
+def brightness(audio: Audio) -> float:
+    """Return the mean frequency of the power in Hz."""
+    power = np.square(np.abs(np.fft.rfft(audio.sum(0))))
+    return float(power @ np.fft.rfftfreq(audio.shape[1], 1 / 48_000) / power.sum())
+
+
+def test_a_guided_continuation_plays_what_sounds_like_the_player() -> None:
+    prompt = encoded(notes(*(110, 1500, 120, 1600) * 3))
+    low, high = ((*prompt, *encoded(notes(*[hertz] * 12))) for hertz in (100.0, 1700.0))
+    on = pedal(120, 240)
+    assert same(played(low, on, new())[120:], played(high, on, new())[120:])  # without a guide
+    found = [brightness(sound(played(frames, on, new(guide=1.0)))[:, 160 * HOP :]) for frames in (low, high)]
+    assert found[1] > found[0] + 500
+
+
+def test_a_loop_repeats_what_was_generated_since_it_began() -> None:
+    frames, count = (*heard(seconds=3.0), *heard(seconds=4.0)), round(0.8 * 37.5)
+    found = played(frames, pedal(100, 100 + 5 * count), new(loop_after=0.8, temperature=2.0))
+    free = played(frames, pedal(100, 100 + 5 * count), new(temperature=2.0))
+    assert same(found[: 100 + count], free[: 100 + count])
+    shapes = {}
+    for name, rows in (("loop", found), ("free", free)):
+        state = SwiftState(swift().weights, 32)
+        turns = np.array([state.take(frame.tokens).shapes for frame in rows])[100 : 100 + 5 * count]
+        shapes[name] = turns.reshape(5, count, -1)
+    equal = {name: [np.mean((a == b)[a >= 0]) for a, b in itertools.pairwise(turns)] for name, turns in shapes.items()}
+    assert min(equal["loop"][1:]) > 0.9
+    assert max(equal["free"][1:]) < 0.5
+
+
+def test_a_loop_is_forgotten_when_the_player_is_heard_again() -> None:
+    frames, settings = (*heard(seconds=3.0), *heard(seconds=4.0)), {"loop_after": 0.4, "temperature": 2.0}
+    continuation = new(**settings)
+    played(frames[:112], pedal(60, 100), continuation)
+    continuation.set("on", 1.0)
+    assert continuation.frame(frames[112]).tokens is not None
+    assert len(continuation._generated) == 1
 
 
 @pytest.mark.parametrize(
