@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from models.entropy.range_coding import TokenModel
     from models.language.continuation import Continuation
     from models.language.language_weights import LanguageWeights
-    from models.language.surprise import Surprise
+    from models.language.surprise_meter import SurpriseMeter
     from models.swift.codec import Swift
 
 SCRIPTED = "rave"  # begins the names of codecs that are nn~ exports
@@ -205,8 +205,8 @@ def open_continuation(codec: Codec) -> Continuation | None:
     return Continuation(codec, language)
 
 
-def open_surprise(codec: Codec) -> Surprise | None:
-    """Return the model that says how predictable a player is; None if the codec has no language model.
+def open_surprise(codec: Codec) -> SurpriseMeter | None:
+    """Return the meter of how predictable a player is; None if the codec has no language model.
 
     CodecError if the model's file is damaged.
     """
@@ -215,8 +215,9 @@ def open_surprise(codec: Codec) -> Surprise | None:
     if not isinstance(codec, Swift) or not (language := _language_of(codec)):
         return None
     from models.language.surprise import Surprise
+    from models.language.surprise_meter import SurpriseMeter
 
-    return Surprise(codec, language)
+    return SurpriseMeter(Surprise(codec, language))
 
 
 def _language_of(codec: Swift) -> LanguageWeights | None:

@@ -24,7 +24,6 @@ from realtime.effects.rack import Rack
 from realtime.worker.messages import ParameterChange, Slot, SlotWarning
 from realtime.worker.routing import effects_place
 from realtime.worker.slot_chain import SlotChain, unscheduled
-from realtime.worker.surprise_meter import SurpriseMeter
 
 
 class CodecLane:
@@ -63,7 +62,7 @@ class CodecLane:
         self.start_sample = 0  # input sample at which the owner started this stream
         self.typical_s = 0.0  # median time of a frame in the warm-up, seconds
         self.applied: list[tuple[ParameterChange, int]] = []  # change and frame; emptied by the owner
-        self.surprise = SurpriseMeter(open_surprise(codec))
+        self.surprise = open_surprise(codec)  # of what is played in; None: the codec has no language model
         self.reset()
 
     def reset(self) -> None:
@@ -74,7 +73,8 @@ class CodecLane:
             self.resampler.reset()
         for chain in self.chains:
             chain.reset()
-        self.surprise.reset()
+        if self.surprise:
+            self.surprise.reset()
         self._gathered = np.zeros((self.channels, 0), np.float32)
         self.codec_seconds, self.frames = 0.0, 0
 
@@ -162,7 +162,7 @@ class CodecLane:
             other = before[1 - number] if len(before) == 2 else None
             controls, bent = chain.bend(frame, other)
             work.append((chain.decoder, bent, chain.with_locked_seed(controls, self.frames)))
-        if self.chains and (continuation := self.chains[0].continuation):
+        if self.surprise and self.chains and (continuation := self.chains[0].continuation):
             self.surprise.add(self.frames, continuation.heard)
         wet = self.codec.decode_batch(work)
         self.codec_seconds += time.perf_counter() - started

@@ -139,7 +139,7 @@ class LaneRunner:
 
     def measure_surprise(self) -> bool:
         """Measure one frame of the player, while none can be computed; return False if none waits."""
-        found = self.lane.surprise.measure()
+        found = self.lane.surprise.measure() if self.lane.surprise else None
         if found is None:
             return False
         number, bits = found
@@ -214,7 +214,8 @@ class LaneRunner:
     def _process_block(self, block: Audio) -> None:
         """Run the lane on a block of dry, publish its wet and report its frame."""
         lane, frames = self.lane, self.lane.frames
-        lane.surprise.on = "surprise" in self.groups
+        if lane.surprise:
+            lane.surprise.on = "surprise" in self.groups
         started = time.perf_counter()
         wet = lane.process(block)
         self._read_pos += block.shape[1]

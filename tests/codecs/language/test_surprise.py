@@ -14,9 +14,10 @@ from models.codec import Tokens
 from models.language.frame_model import SCALE
 from models.language.frame_state import SwiftState
 from models.language.language_weights import load_language
-from models.language.surprise import PlayerFrame
+from models.language.surprise import PlayerFrame, Surprise
+from models.language.surprise_meter import MOST_WAITING, SurpriseMeter
 from models.language.tonal_prediction import ShapeCost, TonalPrediction
-from models.load import load, open_surprise
+from models.load import load
 from models.registry import LANGUAGE
 from models.swift.frame_layout import COARSE, HOP
 from models.training.language.network import LanguageNetwork
@@ -26,7 +27,6 @@ from realtime.timeline.playout import Playout
 from realtime.worker.codec_lane import CodecLane
 from realtime.worker.messages import SurpriseMeasured
 from realtime.worker.scheduler import Worker
-from realtime.worker.surprise_meter import MOST_WAITING, SurpriseMeter
 from tests.codecs.swift.test_swift import clip, encoded, swift
 from tests.support.lockstep import NEVER_NS, play, run_worker
 
@@ -132,16 +132,14 @@ def test_a_steady_tone_is_more_predictable_than_noise() -> None:
     hiss = np.random.default_rng(0).normal(0, 0.1, (2, 30 * HOP))
     costs = []
     for sound in (tone, hiss):
-        surprise, state = open_surprise(swift()), SwiftState(swift().weights, 32)
-        assert surprise is not None
+        surprise, state = Surprise(swift(), load_language(LANGUAGE)), SwiftState(swift().weights, 32)
         bits = [surprise.take(PlayerFrame.after(state, f.tokens)) for f in encoded(sound.astype(np.float32))]
         costs.append(np.mean([found.per_token for found in bits[10:]]))
     assert costs[0] < costs[1] - 0.4
 
 
 def test_a_frame_that_repeats_the_one_before_costs_nothing() -> None:
-    surprise, state = open_surprise(swift()), SwiftState(swift().weights, 32)
-    assert surprise is not None
+    surprise, state = Surprise(swift(), load_language(LANGUAGE)), SwiftState(swift().weights, 32)
     tokens = encoded(clip(PIANO, 0.1))[-1].tokens
     found = [surprise.take(PlayerFrame.after(state, tokens)).per_token for _ in range(3)]
     assert found[0] > 1

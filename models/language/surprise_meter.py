@@ -1,4 +1,4 @@
-"""Surprise meter: how predictable the player is, measured while a lane waits for its next frame.
+"""Surprise meter: how predictable the player is, measured while a stream waits for its next frame.
 
 A frame's measurement takes longer than other reports, and nobody hears it. It is therefore put off
 until no frame can be computed. Where that lasts for too long the oldest ones are left out, and the
@@ -8,19 +8,16 @@ model begins again after them.
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from models.language.surprise import PlayerFrame, Surprise
+from models.language.surprise import PlayerFrame, Surprise
 
 MOST_WAITING = 16  # frames
 
 
 class SurpriseMeter:
-    """Frames of a lane that wait to be measured. One thread."""
+    """Frames of a stream that wait to be measured. One thread."""
 
-    def __init__(self, surprise: Surprise | None) -> None:
-        """Take the model; None: the codec has none, and nothing is measured."""
+    def __init__(self, surprise: Surprise) -> None:
         self.on = False  # whether somebody wants to know
         self._surprise = surprise
         self._waiting: deque[tuple[int, PlayerFrame]] = deque(maxlen=MOST_WAITING)
@@ -33,12 +30,12 @@ class SurpriseMeter:
 
     def add(self, number: int, frame: PlayerFrame | None) -> None:
         """Let a frame of the encoder wait, if somebody wants to know."""
-        if self.on and self._surprise and frame:
+        if self.on and frame:
             self._waiting.append((number, frame))
 
     def measure(self) -> tuple[int, float] | None:
         """Measure the oldest waiting frame: return its number and the bits of a token; None: none waits."""
-        if not self._waiting or not self._surprise:
+        if not self._waiting:
             return None
         number, frame = self._waiting.popleft()
         if number != self._next:
