@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from gui.model.fidelity import ATTACKS_S, Fidelity, FidelityWatch
-from gui.plots.loss_meter import LossMeter
 from gui.plots.scope import Scope
 from gui.plots.stereo_meter import StereoImage, StereoMeter
+from gui.slots.loss_meter import LossMeter
 
 STEREO_EVERY = 3  # feeds between two pictures of the stereo meter, which is smooth
 

@@ -14,12 +14,12 @@ from gui.pages.mix import MixPage
 from gui.pages.morph import MorphPage
 from gui.pages.play import PlayPage
 from gui.pages.setup import SetupPage
-from gui.plots.loss_meter import LossMeter
 from gui.plots.meters import Meters
 from gui.plots.scope import Scope
 from gui.plots.spectrum import Spectrum
 from gui.plots.stereo_meter import StereoMeter
 from gui.plots.token_histogram import TokenHistogram
+from gui.slots.loss_meter import LossMeter
 from gui.slots.slot_card import SlotCard
 from gui.slots.slot_panel import SlotPanel
 from gui.transport.transport_bar import TransportBar

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gui.model.fidelity import ATTACKS_S, Fidelity, FidelityWatch, measure
-from gui.plots.loss_meter import ROWS, LossMeter
 from gui.plots.spectrum import FALL_DB_S, HOLD_S, PeakHold
 from gui.plots.stereo_meter import StereoImage
+from gui.slots.loss_meter import ROWS, LossMeter
 from gui.window import Window
 from tests.support.gui_rig import FakeClient, play
 
