@@ -13,9 +13,11 @@ import numpy.typing as npt
 
 Array = npt.NDArray[np.float32]
 UNROLL = 8  # inputs that are multiplied in one pass over the outputs; the number of inputs is a multiple
+AT_ONCE = 4  # outputs whose sums of products run side by side; the number of outputs is a multiple
 MOST_ROWS = 4  # beyond which libraries are faster
 
 _compiled = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
+_in_any_order = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc", "nsz"})
 
 
 @_compiled
@@ -37,6 +39,36 @@ def multiply(x: Array, weights: Array, bias: Array) -> Array:
     for at in range(0, x.shape[1], UNROLL):
         for row in range(len(x)):
             _add_products(out[row], x[row], weights, at)
+    return out
+
+
+@_in_any_order
+def multiply_sums(x: Array, weights: Array, bias: Array) -> Array:
+    """Return x W^T + b [n, outputs] for x [n, inputs], `weights` W [outputs, inputs] and `bias` [outputs].
+
+    Faster than `multiply` where inputs are many times the outputs: it reads long rows. Two rows of x
+    share each reading.
+    """
+    out = np.empty((len(x), len(bias)), np.float32)
+    for row in range(0, len(x), 2):
+        other = min(row + 1, len(x) - 1)
+        u, v = x[row], x[other]
+        for n in range(0, len(bias), AT_ONCE):
+            a, b, c, d = weights[n], weights[n + 1], weights[n + 2], weights[n + 3]
+            au = bu = cu = du = av = bv = cv = dv = np.float32(0)
+            for i in range(len(u)):
+                au += u[i] * a[i]
+                bu += u[i] * b[i]
+                cu += u[i] * c[i]
+                du += u[i] * d[i]
+                av += v[i] * a[i]
+                bv += v[i] * b[i]
+                cv += v[i] * c[i]
+                dv += v[i] * d[i]
+            out[row, n], out[row, n + 1] = au + bias[n], bu + bias[n + 1]
+            out[row, n + 2], out[row, n + 3] = cu + bias[n + 2], du + bias[n + 3]
+            out[other, n], out[other, n + 1] = av + bias[n], bv + bias[n + 1]
+            out[other, n + 2], out[other, n + 3] = cv + bias[n + 2], dv + bias[n + 3]
     return out
 
 

@@ -1,11 +1,11 @@
 """Matrix products of a few rows by fixed weights, in the form that is fastest on this CPU.
 
 `F.linear` reads the weights in their own order, or transposed ones. oneDNN reads weights that were
-reordered for its kernel (packed), but its call takes tens of microseconds. Our own product of a few
-rows reads each of many weights once (streamed). A few rows are a matter of reading memory, several
-rows one of the library's speed on this processor, so races, kept by CPU model, tell which form is
-fastest for each. Without oneDNN or x86, `F.linear` is used. All give the same product up to the
-rounding of sums.
+reordered for its kernel (packed), but its call takes tens of microseconds. Our own products of a few
+rows read each of many weights once, by inputs (streamed) or by outputs (sums). A few rows are a
+matter of reading memory, several rows one of the library's speed on this processor, so races, kept
+by CPU model, tell which form is fastest for each. Without oneDNN or x86, `F.linear` is used. All
+give the same product up to the rounding of sums.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from models.kernels import race
-from models.kernels.streamed_weights import MOST_ROWS, UNROLL, multiply
+from models.kernels.streamed_weights import AT_ONCE, MOST_ROWS, UNROLL, multiply, multiply_sums
 from models.openmp import one_torch_thread
 
 COLD_ROWS = 4  # rows to which a packed product by cold weights is padded: it takes two thirds of the time of two
 MIN_PACKED_MACS = 500_000  # multiply-adds; for fewer, oneDNN's set-up takes longer than torch's whole product
-PACKED, PLAIN, TRANSPOSED, STREAMED = "packed", "plain", "transposed", "streamed"
+PACKED, PLAIN, TRANSPOSED, STREAMED, SUMS = "packed", "plain", "transposed", "streamed", "sums"
 RACED_WEIGHTS = 12_000_000  # in turns, so that they come from memory as in a network, not from a cache
 RACED_SETS = 8  # of SEVERAL_ROWS
 MARGIN = 1.05  # times as fast as packed weights, for another form to be taken
@@ -60,6 +60,8 @@ class PackedLinear:
         form = self._form(len(x))
         if form == PLAIN:
             return F.linear(x, self._weight, self._bias)
+        if form == SUMS:
+            return _sums_product(x, self._weight, self._bias)
         if form in (TRANSPOSED, STREAMED):
             if self._transposed is None:
                 self._transposed = self._weight.T.contiguous()
@@ -75,7 +77,8 @@ class PackedLinear:
         if not self._racing:
             return PLAIN
         large = self._weight.numel() >= MIN_PACKED_MACS
-        if rows <= MOST_ROWS and large and self._weight.shape[1] % UNROLL == 0:
+        divisible = self._outputs % AT_ONCE == 0 and self._weight.shape[1] % UNROLL == 0
+        if rows <= MOST_ROWS and large and divisible:
             return few_rows_form(self._shape, min(rows, 2))
         if rows == 1:
             return PACKED if large else PLAIN
@@ -97,6 +100,11 @@ def _streamed_product(x: Tensor, transposed: Tensor, bias: Tensor | None) -> Ten
     return torch.from_numpy(multiply(x.numpy(), transposed.numpy(), b.numpy()))
 
 
+def _sums_product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    b = weight.new_zeros(len(weight)) if bias is None else bias
+    return torch.from_numpy(multiply_sums(x.numpy(), weight.numpy(), b.numpy()))
+
+
 @cache
 def few_rows_form(shape: str, rows: int) -> str:
     """Return the form of large weights that is fastest for one row, or two to MOST_ROWS (`rows` 2).
@@ -104,7 +112,7 @@ def few_rows_form(shape: str, rows: int) -> str:
     `shape` is one of SHAPES. The first call on a CPU model takes some 100 ms.
     """
     outputs, inputs = SHAPES[shape]
-    name = f"{'one row' if rows == 1 else 'few rows'} {shape}"
+    name = f"{'one row' if rows == 1 else 'few rows'} {shape}, five forms"
     return _fastest_form(name, [(outputs, inputs, rows)], RACED_WEIGHTS // (outputs * inputs))
 
 
@@ -135,6 +143,7 @@ def _fastest_form(name: str, shapes: Sequence[tuple[int, int, int]], copies: int
         }
         if max(rows for _, _, rows in shapes) <= MOST_ROWS:
             contenders[STREAMED] = lambda: [_streamed_product(x, weight, bias) for x, weight, bias in transposed]
+            contenders[SUMS] = lambda: [_sums_product(x, weight, bias) for x, weight, bias in work]
         try:
             return race.kept_winner(race.cache_folder() / "race.json", key, contenders, PACKED, MARGIN)
         except RuntimeError:  # a user without a home

@@ -18,7 +18,10 @@ from models.residual.streaming_conv import Conv
 from models.residual.streaming_lstm import Lstm
 
 torch.set_num_threads(1)
-FORMS = (packed_products.PACKED, packed_products.PLAIN, packed_products.TRANSPOSED, packed_products.STREAMED)
+FORMS = (
+    *(packed_products.PACKED, packed_products.PLAIN, packed_products.TRANSPOSED),
+    *(packed_products.STREAMED, packed_products.SUMS),
+)
 needs_packing = pytest.mark.skipif(not packed_products.packing_available(), reason="this torch has no packed products")
 
 
