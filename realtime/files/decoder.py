@@ -31,6 +31,7 @@ _NOTHING = np.zeros((1, 0), np.float32)
 _LONGEST = 10 * 192_000  # samples of silence in place of one packet
 _LONGEST_BLOCK = 8192  # samples of a packet of Vorbis; of Opus 5760
 _LONGEST_PACKET_S = 1.1  # of TTA
+_AGREEING = 4  # frames whose timestamps agree where decoding begins
 _FAILURES = 3  # of the demuxer, one after the other, that end a part
 _MEMORY_S = {  # seconds, more than a packet, after which a decoder has forgotten what came before, bit for bit
     **dict.fromkeys(("flac", "alac", "tta", "wavpack", "vorbis", "mp3float"), 1.5),
@@ -160,49 +161,59 @@ class PartDecoder:
 
     def _jump(self, first: int) -> tuple[int, list[AudioFrame]] | None:
         """Do as `_approach` says, by timestamps; None if they do not lead there."""
-        memory = 1.5 if self._codec.name.startswith("pcm_") else _MEMORY_S.get(self._codec.name)
-        rate = self._codec.sample_rate
-        if memory is None or first < 2 * memory * rate:
+        name, base, rate = self._codec.name, self._stream.time_base, self._codec.sample_rate
+        memory = 1.5 if name.startswith("pcm_") else _MEMORY_S.get(name)
+        if memory is None or base is None or first < 2 * memory * rate:
             return None
-        clock, done, begin = FrameClock(), 0, first - round(memory * rate)
+        clock, done, begin = FrameClock(rate, base, by_end=name == "vorbis"), 0, first - round(memory * rate)
         for packet in itertools.islice(self._packets(), HEAD):
             for frame in self._codec.decode(packet):
-                clock.learn(frame, done)
-                if clock.position(frame) not in (None, done):
+                if packet is None or not clock.learn(packet, frame, done):
                     return None
                 done += frame.samples
             if done > rate:
                 break
-        base = self._stream.time_base
-        if done > begin or base is None:
+        if done > begin:
             return None
-        indexed = self._part.demuxer in _INDEXED
-        if indexed and (timestamp := clock.timestamp(begin, rate, base)):
-            self._container.seek(timestamp, stream=self._stream)
-        self._codec.flush_buffers()
-        started, expected, end = False, None, None  # expected: where the next packet begins, if none is lost
-        for packet in self._packets():
-            if packet is None:
-                return None
-            if not started:
-                at = clock.of_packet(packet, rate)
-                if not indexed and (at is None or (expected is not None and abs(at - expected) > 1)):
-                    return None
-                expected = None if at is None else at + float((packet.duration or 0) * base * rate)
-                if at is None or at < begin:
-                    continue
-                if at > begin + _LONGEST_PACKET_S * rate:
-                    return None
-                started = True
+        end, agreeing = 0, 0
+        for packet in self._packets_from(begin, clock):
             frames = [frame for frame in self._codec.decode(packet) if frame.samples]
             for number, frame in enumerate(frames):
-                place = clock.position(frame)
-                if place is None or end not in (None, place) or frame.sample_rate != rate:
-                    return None
-                end = place + frame.samples
+                if agreeing < _AGREEING:  # later ones are counted: an Ogg's last page has odd timestamps
+                    place = clock.position(packet, frame)
+                    if place is None or (agreeing and place != end) or frame.sample_rate != rate:
+                        return None
+                    end, agreeing = place, agreeing + 1
+                end += frame.samples
                 if end > first:
-                    return (place, frames[number:]) if place <= first else None
+                    return (end - frame.samples, frames[number:]) if end - frame.samples <= first else None
         return None
+
+    def _packets_from(self, begin: int, clock: FrameClock) -> Iterator[Packet[AudioStream]]:
+        """Yield packets for a decoder that has forgotten all, from shortly after sample `begin` on; none if
+        timestamps do not lead there, or show a gap.
+        """
+        indexed = self._part.demuxer in _INDEXED and self._codec.name != "vorbis"
+        if indexed and (timestamp := clock.timestamp(begin)):
+            self._container.seek(timestamp, stream=self._stream)
+        self._codec.flush_buffers()
+        expected: float | None = None  # where the next packet begins, if none is lost
+        gap = 1.0 if self._codec.name != "vorbis" else float(_LONGEST_BLOCK)
+        packets = self._packets()
+        for packet in packets:
+            at = None if packet is None else clock.of_packet(packet)
+            if packet is None or (not indexed and at is None):
+                return
+            if at is None:  # the first ones after a seek
+                continue
+            if not indexed and expected is not None and abs(at - expected) > gap:
+                return
+            expected = at + clock.length(packet)
+            if at >= begin:
+                if at <= begin + _LONGEST_PACKET_S * self._codec.sample_rate:
+                    yield packet
+                    yield from itertools.takewhile(lambda packet: packet is not None, packets)
+                return
 
     def count(self) -> tuple[int, int]:
         """Return rate and samples of the part: exact for up to HEAD packets, then by the packets' durations,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -19,7 +20,7 @@ from tests.support.sound_files import ENCODED, RATE, WRITTEN, encode, sound_file
 SECONDS = 8
 MORE = {"a.mp2": ("mp2", "mp2"), "a.wv": ("wv", "wavpack"), "a.tta": ("tta", "tta"), "a.ac3": ("ac3", "ac3")}
 REMEMBERING = {"aac.m4a", "a.aac", "a.ac3", "a.mp2"}  # decoders with random noise or dither, which is never reset
-EVERY = (*WRITTEN, *ENCODED, *MORE, "voice.opus")
+EVERY = (*WRITTEN, *ENCODED, *MORE, "voice.opus", "bursts.ogg")
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +32,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
         encode(place / name, noise(SECONDS * RATE), RATE, container, codec)
     voice = noise(SECONDS * 48_000, 1) * np.sin(np.arange(SECONDS * 48_000) / 9000)[:, None]
     encode(place / "voice.opus", voice.astype(np.float32), 48_000, "ogg", "libopus", bit_rate=10_000)
+    bursts = noise(SECONDS * RATE) * (np.arange(SECONDS * RATE) % 9000 < 700)[:, None]
+    soundfile.write(place / "bursts.ogg", bursts.astype(np.float32), RATE)  # of short and long blocks
     return place
 
 
