@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QCheckBox, QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from gui.widgets import theme
+from gui.widgets.check_box import CheckBox
 from gui.widgets.elided import ElidedLabel
 
 
@@ -23,7 +24,7 @@ class ModuleCard(QFrame):
         self.title.setObjectName("strong")
         self.sentence.setText(sentence)
         self.sentence.setObjectName("muted")
-        self.switch = QCheckBox("on")
+        self.switch = CheckBox("on")
         self.switch.setAccessibleName(f"{title}: on, or bypassed")
         self.switch.setToolTip("On, or bypassed")
         self.switch.toggled.connect(self.switched)

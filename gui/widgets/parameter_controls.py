@@ -8,7 +8,6 @@ from typing import Any
 from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QContextMenuEvent, QKeyEvent, QMouseEvent
 from PySide6.QtWidgets import (
-    QCheckBox,
     QComboBox,
     QGridLayout,
     QLabel,
@@ -22,6 +21,7 @@ from PySide6.QtWidgets import (
 )
 
 from gui.widgets import theme
+from gui.widgets.check_box import CheckBox
 from gui.widgets.learn_menu import LEARN
 from gui.widgets.vector_bars import VectorBars
 from realtime.parameters.table import PARAMETERS, Parameter, ParameterError
@@ -134,7 +134,7 @@ class ParameterControl(QObject):
             bars.changed.connect(self.edit)
             return bars, bars.show_values
         if row.kind is bool:
-            box = QCheckBox()
+            box = CheckBox()
             box.toggled.connect(self.edit)
             return box, lambda value: box.setChecked(bool(value))
         if row.choices:

@@ -8,13 +8,15 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton, QAbstractSlider, QApplication, QComboBox
+from PySide6.QtWidgets import QAbstractButton, QAbstractSlider, QApplication, QCheckBox, QComboBox
 from shiboken6 import delete
 
 from gui import window_state
 from gui.app import ScreenshotTaker
 from gui.model.settings import Settings
 from gui.model.undo import UndoStack
+from gui.widgets.check_box import CheckBox
+from gui.widgets.parameter_controls import ParameterControls
 from gui.window import Window
 from realtime.cli import main as cli
 from realtime.client import Event
@@ -235,3 +237,24 @@ def test_the_button_of_the_path_says_that_dry_stands_in_for_it(
     window.tick()
     assert strip.paths["a"].text() == "2  A"
     assert strip.caption.text() == "MONITOR"
+
+
+@pytest.mark.parametrize("part", [0.02, 0.5, 0.98])
+def test_a_click_anywhere_in_the_cell_of_a_switch_is_an_edit(window: Window, part: float) -> None:
+    controls = ParameterControls([("a.bend.freeze.on", "freeze")])
+    controls.resize(500, 60)
+    controls.show()
+    edits: list[tuple[str, object]] = []
+    controls.changed.connect(lambda name, value: edits.append((name, value)))
+    box = controls.controls["a.bend.freeze.on"].editor
+    assert box.width() > 200
+    for expected in (True, False):
+        QTest.mouseClick(box, Qt.MouseButton.LeftButton, pos=QPoint(round(part * box.width()), box.height() // 2))
+        assert edits.pop() == ("a.bend.freeze.on", expected)
+    controls.close()
+
+
+def test_every_check_box_of_the_window_is_of_this_class(window: Window, client: FakeClient) -> None:
+    play(window, client)
+    window.overlays.open_page("Bends")
+    assert all(isinstance(box, CheckBox) for box in window.findChildren(QCheckBox))

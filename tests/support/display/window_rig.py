@@ -31,7 +31,7 @@ PATIENCE_S = 60.0
 def main(path: Path, *, own_size: bool) -> None:
     """Run the program."""
     from PySide6.QtCore import QPoint, QTimer
-    from PySide6.QtWidgets import QApplication, QCheckBox, QWidget
+    from PySide6.QtWidgets import QApplication, QWidget
 
     from gui import app
     from gui.model.settings import Settings
@@ -54,9 +54,8 @@ def main(path: Path, *, own_size: bool) -> None:
         places = {}
         for widget in window.findChildren(QWidget):
             if widget.isVisible() and widget.accessibleName():
-                box = isinstance(widget, QCheckBox) and not widget.text()  # only its square can be clicked
-                left = widget.height() // 2 if box else widget.width() // 2
-                places[widget.accessibleName()] = widget.mapToGlobal(QPoint(left, widget.height() // 2)).toTuple()
+                middle = widget.mapToGlobal(QPoint(widget.width() // 2, widget.height() // 2))
+                places[widget.accessibleName()] = middle.toTuple()
         place = window.view.header.transport.place
         facts = {
             "at": time.time(),
