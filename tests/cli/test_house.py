@@ -39,7 +39,7 @@ def named_twice(paths: list[Path]) -> list[str]:
     names: dict[str, list[str]] = defaultdict(list)
     for path in paths:
         if path.stem not in PARTS_OF_A_FAMILY | NO_MODULES and path.parent != COMMANDS:
-            names[path.stem].append(str(path))
+            names[path.stem].append(path.as_posix())
     return [", ".join(found) for found in names.values() if len(found) > 1]
 
 
