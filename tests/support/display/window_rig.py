@@ -22,6 +22,7 @@ from typing import Any
 import pytest
 
 from realtime.client import Client, ClientState, sessions
+from realtime.timeline.layout import RUN_START
 
 ROOT = Path(__file__).resolve().parents[3]
 SIZE = (1440, 900)
@@ -31,7 +32,7 @@ PATIENCE_S = 60.0
 def main(path: Path, *, own_size: bool) -> None:
     """Run the program."""
     from PySide6.QtCore import QPoint, QTimer
-    from PySide6.QtWidgets import QApplication, QWidget
+    from PySide6.QtWidgets import QApplication, QMenu, QWidget
 
     from gui import app
     from gui.model.settings import Settings
@@ -56,6 +57,11 @@ def main(path: Path, *, own_size: bool) -> None:
             if widget.isVisible() and widget.accessibleName():
                 middle = widget.mapToGlobal(QPoint(widget.width() // 2, widget.height() // 2))
                 places[widget.accessibleName()] = middle.toTuple()
+        for menu in QApplication.topLevelWidgets():
+            if isinstance(menu, QMenu) and menu.isVisible():
+                for action in menu.actions():
+                    title = "menu: " + action.text().partition(" — ")[0]
+                    places[title] = menu.mapToGlobal(menu.actionGeometry(action).center()).toTuple()
         place = window.view.header.transport.place
         facts = {
             "at": time.time(),
@@ -161,6 +167,10 @@ class Screen:
     def key(self, *keys: str) -> None:
         self.do("key", *keys)
 
+    def choose_from_menu(self, label: str) -> None:
+        """Click the entry of the open menu whose label begins with a text."""
+        self.click(f"menu: {label}")
+
     def type_over(self, name: str, text: str) -> None:
         """Replace the text of a text field, and press Return."""
         self.click(name)
@@ -230,6 +240,11 @@ class Watcher:
         """Return the samples played since the stream began."""
         assert self.client.rings
         return self.client.rings.now + self.client.rings.latency
+
+    def run_start(self, slot: str) -> int:
+        """Return the input sample with which the codec of a slot began."""
+        assert self.client.rings
+        return self.client.rings._timeline.load(RUN_START["ab".index(slot)])
 
     def hear(self, seconds: float) -> tuple[int, int]:
         """Wait for so many seconds of sound; return the samples played from and to."""
