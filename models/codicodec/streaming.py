@@ -114,7 +114,9 @@ class StreamDecoder:
         self._decoded = torch.zeros(shape, device=self.conditions.network.device)
         self._features: deque[Features] = deque(maxlen=config.columns // new)  # of the latest frames
         self._tail: Tensor | None = None
-        self._mean = MeanSynthesis() if self._spec.hop == config.hop else OverlappedMean(self._spec.hop)
+        start = self.conditions.network.start
+        slots = None if start is None else start.slots
+        self._mean = MeanSynthesis(slots) if new == config.columns else OverlappedMean(self._spec.hop, slots)
         self._seed: int | None = None
 
     def decode(self, frame: Frame, controls: DecoderControls) -> Audio:

@@ -106,14 +106,15 @@ def decode_file(
     )
     parts: list[Audio] = []
     tail: Tensor | None = None
-    mean = MeanSynthesis()
+    start = conditions.network.start
+    mean = MeanSynthesis(None if start is None else start.slots)
     for spectrum, sound in frames:
         samples, tail = stft.synthesise(spectrum.cpu(), tail)
         parts.append(samples[0].numpy() if sound is None else mean.mix(sound, samples[0].numpy()))
     if tail is None:
         raise CodecError("there are no codes to decode. Pass at least one frame.")
     last = tail[0].numpy()
-    if conditions.network.start is not None:
+    if start is not None:
         end = mean.end()
         last = np.pad(end.mean + last * end.gains, ((0, 0), (0, REACH)))
     return np.concatenate([*parts, last], axis=-1).clip(-1, 1)

@@ -28,12 +28,12 @@ from models.training.state import TrainState
 
 Batches = Callable[[int], Tensor]  # steps seen -> audio float32 [B, 2, samples]
 
-SHOWN = ("loss", "mel", "gradient", "code", "used")
+SHOWN = ("loss", "mel", "gradient", "code", "used", "x_rt")
 COLUMNS = [
     "stage", "step", "seen", "pairs", "seconds", "loss", "mel", "spectrum", "energy", "second", "tie", "huber",
-    "gradient", "rate", "code", "used",
+    "gradient", "rate", "code", "used", "x_rt",
 ]  # fmt: skip
-# code: mean |z|; used: part of the levels in use in a batch
+# code: mean |z|; used: part of the levels in use in a batch; x_rt: seconds of sound trained on in a second
 
 
 class DivergedError(CodecError):
@@ -121,6 +121,8 @@ def run(state: TrainState, draw: Batches, folder: Path, minutes: float | None = 
     folder.mkdir(parents=True, exist_ok=True)
     started = last = time.perf_counter()
     recent: list[dict[str, float]] = []
+    pairs, seconds = state.pairs, state.seconds  # of the last row
+    sizes = state.network.config
     try:
         while state.step < state.config.steps and (minutes is None or last - started < 60 * minutes):
             recent.append(one_step(state, stft, draw(state.seen), folder, rank))
@@ -129,6 +131,9 @@ def run(state: TrainState, draw: Batches, folder: Path, minutes: float | None = 
             last = now
             if rank == 0 and state.step % state.config.log_every == 0:
                 row = _row(state, recent)
+                sound = 2 * (state.pairs - pairs) * sizes.hop / sizes.sample_rate
+                row["x_rt"] = sound / max(state.seconds - seconds, 1e-9)
+                pairs, seconds = state.pairs, state.seconds
                 curves.add(rounded(row))
                 if show:
                     shown = "  ".join(f"{name} {row[name]:.3f}" for name in SHOWN if name in row)

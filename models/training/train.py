@@ -5,6 +5,7 @@ verdigris train --pack FOLDER PACK           decode a folder of audio once
 verdigris train PACK --state DIR --minutes 9 train, or continue where DIR/state.pt stopped
 verdigris train PACK --state DIR --set stage=decoder --set steps=6000
 verdigris train --state DIR --export nano.safetensors
+verdigris train --model nano-slots PACK --state DIR --weights START --export nano.safetensors
 verdigris train --model swift PACK --state DIR --export FILE
 verdigris train --model soundstream PACK --state DIR --set steps=4000
 verdigris train --model language TOKENS --state DIR --minutes 30 --export FILE
@@ -54,6 +55,10 @@ def main(arguments: Sequence[str] | None = None, parser_class: type[ArgumentPars
         from models.training.swift.train import run as fit_swift
 
         fit_swift(given.packs, given.state, given.set, given.export)
+    elif given.model == "nano-slots":
+        from models.training.nano.slot_fit import run as train_slots
+
+        train_slots(given.packs, given.state, given.set, given.minutes, given.weights, given.export)
     elif given.model == "language":
         from models.training.language.train import run as train_language
 
@@ -89,8 +94,9 @@ def _parser(parser_class: type[ArgumentParser]) -> ArgumentParser:
         help=f"split the fetched audio into parts of {PART_MB} MB, and stop",
     )  # fmt: skip
     parser.add_argument(
-        "--model", choices=("nano", "swift", "soundstream", "language"), default="nano",
-        help="codec to train, or the language model over tokens of swift (default %(default)s)",
+        "--model", choices=("nano", "nano-slots", "swift", "soundstream", "language"), default="nano",
+        help="codec to train, nano's network of levels, or the language model over tokens of swift "
+        "(default %(default)s)",
     )  # fmt: skip
     parser.add_argument("--state", type=Path, metavar="DIR", help="folder of state.pt and curves.csv")
     parser.add_argument("--minutes", type=float, metavar="N", help="save the state and stop after N minutes")
@@ -138,6 +144,8 @@ def _new_network(pack: Pack, config: TrainConfig) -> CoDiCodecNetwork:
 
     frames = analyse(stretches(pack, config.start_seconds, config.seed), say)
     start = fit(frames, config.start_rows, config.start_iterations, config.seed, say)
+    pace = config.start_seconds / max(time.process_time() - began, 1e-9)
+    say(f"fitted to {config.start_seconds} s of sound at {pace:.1f} x RT of one core")
     network = initialise(CoDiCodecNetwork(nano(start.digest)), config.seed)
     network.start = start
     return network

@@ -30,6 +30,7 @@ from models.codicodec.start.gain_curves import ENVELOPE_STEP, SLOTS, START_STEP,
 from models.codicodec.start.start_weights import StartWeights
 
 UNCODED, CODED = (0.85, 300, 300), (0.15, 1000, 500)  # part of the missing amplitude, Hz from where, Hz of slope
+LEVEL_BAND = int(np.searchsorted(band_levels.CENTRES_HZ, 1000))  # first band of a frame's levels in time
 _GRID_OF_SLOT = np.minimum(1 + np.arange(SLOTS) * GRID // SLOTS, GRID - 1)  # curves begin OVERLAP / 2 later
 
 
@@ -43,6 +44,7 @@ class FrameSound:
     events: list[Event]
     envelope: Curve  # dB, corrections of the slots that the frame completes
     missing: Array  # [2, GRID, GRID_BINS] power of what the mean lacks, above the split, over the gain
+    levels: Curve  # [GRID] dB: level above 1 kHz by the energies, over the gain
 
 
 def decode(weights: StartWeights, codes: Codes) -> FrameSound:
@@ -68,6 +70,7 @@ def decode(weights: StartWeights, codes: Codes) -> FrameSound:
         events,
         envelope,
         _missing(mode, coefficients, shapes.counts, real),
+        band_levels.slot_levels(energies, LEVEL_BAND) / UNIT,
     )
 
 

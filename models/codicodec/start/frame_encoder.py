@@ -66,6 +66,14 @@ class FrameEncoder:
         The frame covers the middle SUPPORT samples. NaN counts as 0, and louder samples than ±4 as
         ±4.
         """
+        codes, high = self.code(audio)
+        codes[ENVELOPE_DIGITS] += self._envelope.fractions(codes, high)
+        return codes
+
+    def code(self, audio: Audio) -> tuple[Codes, Array]:
+        """Return the codes as `encode` does, without corrections of slots, and the part above the split
+        [2, SUPPORT] of mid and side.
+        """
         analysis = FrameAnalysis(audio, self._before)
         self._before = np.concatenate([self._before, analysis.curve])[-KEPT:]
         weights = self._weights
@@ -86,8 +94,7 @@ class FrameEncoder:
                 least = cost
                 codes[MODE], codes[SHAPE_DIGITS] = place, found
         codes[ENVELOPE_DIGITS] = np.round(codes[ENVELOPE_DIGITS])
-        codes[ENVELOPE_DIGITS] += self._envelope.fractions(codes, analysis.high)
-        return codes
+        return codes, analysis.high
 
     def _code_shapes(self, mode: Mode, coefficients: Array, energies: Energies) -> tuple[Codes, Array]:
         """Return the codes of the shapes, and the coefficients that their digits decode to."""

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.codicodec.start.digit_layout import HOP, OVERLAP, Array
+from models.codicodec.start.digit_layout import GRID, GRID_BINS, HOP, OVERLAP, Array
 from models.codicodec.start.frame_decoder import FrameSound
 from models.codicodec.start.frame_space import HALF, mid_side, rotate_back
-from models.codicodec.start.gain_curves import SLOT, SLOTS, gate, linear_gains
+from models.codicodec.start.gain_curves import SLOT, SLOTS, Curve, gate, linear_gains
+from models.codicodec.start.slot_levels import FAINT, NoisePower, Powers, decibels, slot_powers
+from models.codicodec.start.slot_network import Rows, SlotInputs, SlotNetwork
 
 _SLOTS_BEFORE = OVERLAP // SLOT
 FADE = 256  # samples in which overlapping frames are crossfaded
@@ -30,12 +32,19 @@ class Parts:
     low: Array  # [2, n]
     high: Array  # [2, n]
     gains: Array  # [n]
+    noise: Powers  # of each slot, with its gain: power of what the mean lacks
+    rows: Rows  # inputs of the network of levels
 
 
 class MeanSynthesis:
-    """Borders and gains that one frame leaves to the next."""
+    """Borders and gains that one frame leaves to the next.
 
-    def __init__(self) -> None:
+    `slots` corrects the levels of the high part; without it only the codes do.
+    """
+
+    def __init__(self, slots: SlotNetwork | None) -> None:
+        self._slots, self._inputs, self._noise = slots, SlotInputs(), NoisePower()
+        self._wanted = 10 * np.log10(FAINT)  # dB over the gain, at the last time of the grid
         self._tail = np.zeros((2, 2, HALF), np.float32)  # low and high part: the end of the last frame vector
         self._curve = np.zeros(_SLOTS_BEFORE + 1)
         self._corrected = 0.0  # dB, correction of the last slot
@@ -53,10 +62,22 @@ class MeanSynthesis:
         curve = np.concatenate([self._curve, frame.curve])
         own = curve[1 : 1 + SLOTS]
         own[:_SLOTS_BEFORE] += gate(frame.events, float(own[_SLOTS_BEFORE - 1]))
-        gains = linear_gains(own + frame.envelope, curve[0] + self._corrected)
+        rows, noise = self._known(frame, samples[1], own)
+        corrected = frame.envelope if self._slots is None else frame.envelope + self._slots.corrections(rows)
+        gains = linear_gains(own + corrected, curve[0] + self._corrected)
         self._tail, self._curve = vector[..., -HALF:].copy(), frame.curve[-_SLOTS_BEFORE - 1 :]
-        self._corrected = float(frame.envelope[-1])
-        return Parts(samples[0], samples[1] * gains, gains)
+        self._corrected = float(corrected[-1])
+        noise = noise * np.square(gains).reshape(SLOTS, SLOT).mean(1)
+        return Parts(samples[0], samples[1] * gains, gains, noise, rows)
+
+    def _known(self, frame: FrameSound, high: Array, curve: Curve) -> tuple[Rows, Powers]:
+        """Return the inputs of the network for the slots under a curve in dB, and the noise's power over the gain."""
+        noise = self._noise.add(frame.missing)
+        power = np.power(10, curve / 10)
+        wanted = np.repeat(np.concatenate([[self._wanted], frame.levels]), SLOTS // GRID)[:SLOTS]
+        self._wanted = float(frame.levels[-1])
+        decoded = decibels((slot_powers(high) + noise) * power)
+        return self._inputs.rows(decoded, decibels(noise * power), wanted + curve, curve), noise
 
     def mix(self, frame: FrameSound, residual: Array) -> Array:
         """Return the samples [2, HOP] that a frame completes, with a residual [2, HOP] under the gain."""
@@ -68,8 +89,9 @@ class MeanSynthesis:
         return Piece(*(part[..., :OVERLAP] for part in self._flushed()))
 
     def _flushed(self) -> tuple[Array, Array]:
-        silent = np.zeros((2, HOP), np.float32)
-        piece = self.add(FrameSound(silent, silent, np.zeros(SLOTS), [], np.zeros(SLOTS), silent))
+        silent, missing = np.zeros((2, HOP), np.float32), np.zeros((2, GRID, GRID_BINS), np.float32)
+        levels = np.full(GRID, 10 * np.log10(FAINT))
+        piece = self.add(FrameSound(silent, silent, np.zeros(SLOTS), [], np.zeros(SLOTS), missing, levels))
         return piece.mean, piece.gains
 
 
@@ -80,14 +102,14 @@ class OverlappedMean:
     with the frame before.
     """
 
-    def __init__(self, hop: int) -> None:
-        self._hop = hop
+    def __init__(self, hop: int, slots: SlotNetwork | None) -> None:
+        self._hop, self._slots = hop, slots
         self._kept = Piece(np.zeros((2, FADE), np.float32), np.ones(FADE, np.float32))
         self._late = np.zeros((2, FADE), np.float32)
 
     def add(self, frame: FrameSound) -> Piece:
         """Return `hop` samples, those before the last FADE ones that the frame completes."""
-        alone = MeanSynthesis().add(frame)
+        alone = MeanSynthesis(self._slots).add(frame)
         end = Piece(alone.mean[:, -self._hop - FADE :], alone.gains[-self._hop - FADE :])
         rising = ((np.arange(FADE) + 0.5) / FADE).astype(np.float32)
         mean, gains = end.mean.copy(), end.gains.copy()

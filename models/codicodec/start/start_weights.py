@@ -17,8 +17,10 @@ from models.codicodec.start.band_levels import AXIS_BITS, BANDS, SIDE_WEIGHT, ST
 from models.codicodec.start.block_books import BlockBooks, book_shapes
 from models.codicodec.start.block_order import GEOMETRIES, MOST_STAGES, STAGES
 from models.codicodec.start.digit_layout import ENERGIES, ENTRIES, GRID, MODES
+from models.codicodec.start.slot_network import SHAPES, SlotNetwork
 
 PREFIX = "start."
+SLOT_LAYERS = PREFIX + "slots."  # tensors of the network of levels, which a file may lack
 COMPONENTS = 56  # of the KLT
 LARGEST = 100.0  # of an entry of a book
 UNUSED = -(10**6)  # priority of a stage that does not exist
@@ -32,6 +34,7 @@ class StartWeights:
     levels: LevelBook
     shapes: BlockBooks
     priorities: dict[int, npt.NDArray[np.int64]]  # by segments: [2, blocks, MOST_STAGES]
+    slots: SlotNetwork | None = None  # the learnt part
 
     @cached_property
     def tensors(self) -> dict[str, Tensor]:
@@ -44,6 +47,10 @@ class StartWeights:
         }
         held |= {f"priorities.{n}": table.astype(np.int32) for n, table in self.priorities.items()}
         found = {PREFIX + name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in held.items()}
+        if self.slots is not None:
+            for number, (weight, bias) in enumerate(zip(self.slots.weights, self.slots.biases, strict=True)):
+                found[f"{SLOT_LAYERS}{number}.weight"] = torch.from_numpy(weight).half()
+                found[f"{SLOT_LAYERS}{number}.bias"] = torch.from_numpy(bias).half()
         return found | {f"{PREFIX}books.{n}.{kind}": book.half() for (n, kind), book in self.shapes.books.items()}
 
     @cached_property
@@ -55,8 +62,8 @@ class StartWeights:
         return found.hexdigest()
 
 
-def wanted_tensors() -> dict[str, tuple[tuple[int, ...], torch.dtype]]:
-    """Return shape and type of every tensor."""
+def wanted_tensors(is_learnt: bool) -> dict[str, tuple[tuple[int, ...], torch.dtype]]:
+    """Return shape and type of every tensor, with or without a network of levels."""
     wanted: dict[str, tuple[tuple[int, ...], torch.dtype]] = {
         "levels.mean": ((VALUES,), torch.int32),
         "levels.axes": ((VALUES, COMPONENTS), torch.int16),
@@ -67,6 +74,10 @@ def wanted_tensors() -> dict[str, tuple[tuple[int, ...], torch.dtype]]:
         wanted[f"priorities.{n}"] = ((2, len(GEOMETRIES[n].blocks), MOST_STAGES), torch.int32)
     for (n, kind), (stages, width) in book_shapes().items():
         wanted[f"books.{n}.{kind}"] = ((stages, ENTRIES, width), torch.float16)
+    if is_learnt:
+        for number, shape in enumerate(SHAPES):
+            wanted[f"slots.{number}.weight"] = (shape, torch.float16)
+            wanted[f"slots.{number}.bias"] = (shape[1:], torch.float16)
     return {PREFIX + name: value for name, value in wanted.items()}
 
 
@@ -76,7 +87,8 @@ def weights_of(tensors: Mapping[str, Tensor], what: str) -> StartWeights:
     CodecError names `what` and the first tensor that is missing, of another shape or type, or out of
     range.
     """
-    for name, (shape, dtype) in wanted_tensors().items():
+    is_learnt = any(name.startswith(SLOT_LAYERS) for name in tensors)
+    for name, (shape, dtype) in wanted_tensors(is_learnt).items():
         if name not in tensors:
             raise CodecError(f'{what} lacks tensor "{name}". Fetch or make it again.')
         found = tensors[name]
@@ -94,7 +106,16 @@ def weights_of(tensors: Mapping[str, Tensor], what: str) -> StartWeights:
         LevelBook(mean, axes, steps, components),
         BlockBooks({key: tensors[f"{PREFIX}books.{key[0]}.{key[1]}"].float() for key in book_shapes()}),
         {n: tensors[f"{PREFIX}priorities.{n}"].numpy().astype(np.int64) for n in MODES},
+        _slots_of(tensors) if is_learnt else None,
     )
+
+
+def _slots_of(tensors: Mapping[str, Tensor]) -> SlotNetwork:
+    weights, biases = (
+        tuple(tensors[f"{SLOT_LAYERS}{number}.{kind}"].float().numpy() for number in range(len(SHAPES)))
+        for kind in ("weight", "bias")
+    )
+    return SlotNetwork(weights, biases)
 
 
 def random_weights(seed: int) -> StartWeights:

@@ -55,7 +55,7 @@ def _pair(
     start: StartWeights, audio: Audio, is_rounded: bool
 ) -> tuple[Audio, list[npt.NDArray[np.float32]], list[FrameSound]]:
     """Return the residual [2, 2 HOP + OVERLAP] of the middle frames, their codes and their sounds."""
-    encoder, synthesis = FrameEncoder(start), MeanSynthesis()
+    encoder, synthesis = FrameEncoder(start), MeanSynthesis(start.slots)
     codes, sounds, pieces = [], [], []
     for number in range(FRAMES):
         found = encoder.encode(audio[:, number * HOP : (number + 1) * HOP + OVERLAP + 2 * REACH])

@@ -90,6 +90,7 @@ def run(
     curves, console = Curves(folder / "curves.csv", COLUMNS), Console(stderr=True)
     started = last = time.perf_counter()
     recent: list[StepResult] = []
+    logged = state.step, state.seconds
     try:
         while state.step < state.config.steps and (minutes is None or last - started < 60 * minutes):
             if 0 < state.config.freeze_codebooks_at == state.step:
@@ -100,6 +101,8 @@ def run(
             last = now
             if state.step % state.config.log_every == 0:
                 row = _row(state, recent)
+                sound = (state.step - logged[0]) * state.config.batch * state.config.seconds
+                row["x_rt"], logged = sound / max(state.seconds - logged[1], 1e-9), (state.step, state.seconds)
                 curves.add(rounded(row))
                 if show:
                     shown = "  ".join(f"{name} {row[name]:.3f}" for name in SHOWN if name in row)
@@ -158,10 +161,10 @@ def export(state: ResidualState, path: Path) -> None:
     save(state.network, path, torch.float16)
 
 
-SHOWN = ("mel", "wave", "adversarial", "feature", "commitment", "gradient", "used", "perplexity")
+SHOWN = ("mel", "wave", "adversarial", "feature", "commitment", "gradient", "used", "perplexity", "x_rt")
 COLUMNS = [
     "step", "seconds", "mel", "wave", "adversarial", "feature", "commitment", "gradient", "rate",
-    "used", "perplexity", "dead", "bits",
+    "used", "perplexity", "dead", "bits", "x_rt",
 ]  # fmt: skip
 # used, perplexity, dead: of the worst book, over the steps between two rows; bits: entropy of a
-# frame's tokens
+# frame's tokens; x_rt: seconds of sound trained on in a second

@@ -56,7 +56,8 @@ def train(packs: list[Path], folder: Path, config: SwiftConfig, say: fit.Say = p
             books = improved
     save(tensors_of(mean, energy_entries, priorities, books, frequencies), folder / NAME)
     (folder / "fit.json").write_text(json.dumps({**asdict(config), "cpu_seconds": round(time.process_time() - begun)}))
-    timed(f'saved "{folder / NAME}"')
+    pace = config.seconds / max(time.process_time() - begun, 1e-9)
+    timed(f'saved "{folder / NAME}", fitted to {config.seconds} s of sound at {pace:.1f} x RT of one core')
     return folder / NAME
 
 

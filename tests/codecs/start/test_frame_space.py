@@ -20,7 +20,9 @@ def drawn(*shape: int, seed: int = 0) -> np.ndarray:
 
 
 def sound_of(low: np.ndarray, high: np.ndarray, curve: np.ndarray) -> FrameSound:
-    return FrameSound(low, high, curve, [], np.zeros(SLOTS), np.zeros((2, GRID, HOP // GRID), np.float32))
+    return FrameSound(
+        low, high, curve, [], np.zeros(SLOTS), np.zeros((2, GRID, HOP // GRID), np.float32), np.zeros(GRID)
+    )
 
 
 @pytest.mark.parametrize("segments", [*MODES, GRID])
@@ -38,7 +40,7 @@ def test_frames_that_are_folded_unfold_to_the_sound_whatever_the_gains(seed: int
     audio = drawn(2, 4 * HOP, seed=seed)
     late = np.pad(audio, ((0, 0), (OVERLAP, 0)))
     curves = 10 * drawn(4, SLOTS, seed=seed)
-    synthesis, plain, heard = MeanSynthesis(), MeanSynthesis(), []
+    synthesis, plain, heard = MeanSynthesis(None), MeanSynthesis(None), []
     silent = np.zeros((2, HOP), np.float32)
     gains = [plain.add(sound_of(silent, silent, curve)).gains for curve in curves]
     whole = np.concatenate([*gains, plain.end().gains])

@@ -37,7 +37,7 @@ def levels(audio: Audio) -> np.ndarray:
 
 
 def heard(codes: list[Codes]) -> Audio:
-    synthesis = MeanSynthesis()
+    synthesis = MeanSynthesis(None)
     return np.concatenate([synthesis.add(decode(random_weights(0), each)).mean for each in codes], axis=1)
 
 

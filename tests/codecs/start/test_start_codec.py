@@ -128,7 +128,7 @@ def test_noising_and_denoising_keeps_the_loudness(level: float) -> None:
 def test_what_is_missing_comes_back_at_its_power() -> None:
     power = np.full((2, 16, 512), 1e-3, np.float32)
     silent = np.zeros((2, 8192), np.float32)
-    scales = log_scales([FrameSound(silent, silent, np.zeros(64), [], np.zeros(64), power)], STARTED)
+    scales = log_scales([FrameSound(silent, silent, np.zeros(64), [], np.zeros(64), power, np.zeros(16))], STARTED)
     drawn = torch.randn(1, 4, 1024, 8, generator=torch.Generator().manual_seed(0))
     made = whiten(80 * drawn, torch.tensor(80.0), 0.002, scales).estimate(0.0)
     samples = Stft(STARTED).synthesise(made)[0][..., 1024:]
