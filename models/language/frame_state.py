@@ -22,6 +22,8 @@ from models.swift.weights import SwiftWeights
 
 TOLERANCE = 2.0 * UNIT  # root mean square of energies, up to which a frame's own tokens are kept
 SOFTER = 1.5 * UNIT  # by which a frame is coded softer otherwise: its books miss by as much
+MOST_OVER = 0.5 * UNIT  # by which a frame with its own tokens may be louder than it was; none if it is coded again
+ATTEMPTS = 3  # to code it as loud
 _HIGH_BANDS = np.tile(np.array(BAND_EDGES[:-1]) >= SPLIT, 2)  # those under gain control
 
 
@@ -61,6 +63,14 @@ class FrameContent:
 
 
 _WIDTHS = np.tile(np.diff(BAND_EDGES), 2)
+_CENTRES = np.tile(np.add(BAND_EDGES[:-1], BAND_EDGES[1:]) / 2, 2)
+_POWERS = np.stack([_WIDTHS, _WIDTHS * np.square(_CENTRES / _CENTRES.max())])  # of samples, and of their steps
+
+
+def excess_power(energies: Energies, wanted: Energies) -> float:
+    """Return by how much energies are louder than others, in units: of samples or steps, the larger."""
+    powers = [_POWERS @ np.power(10.0, units / (10 * UNIT)) + 1e-12 for units in (energies, wanted)]
+    return float(10 * UNIT * np.log10(powers[0] / powers[1]).max())
 
 
 class SwiftState:
@@ -122,11 +132,19 @@ class SwiftState:
         wanted = np.where(_HIGH_BANDS, wanted + round(UNIT * less), wanted).clip(LOWEST, HIGHEST)
         books = self._weights.energies
         energies = books.decode(self.energies, tokens[1 : 1 + COARSE])
-        if np.square(energies - wanted).mean() > TOLERANCE**2:
-            found = books.encode(self.energies, (wanted - SOFTER).astype(np.float32), fine=0)
-            coded = books.decode(self.energies, found)
-            if np.square(coded - wanted).sum() < np.square(energies - wanted).sum():
-                tokens[1 : 1 + COARSE], energies = found, coded
+        excess = excess_power(energies, wanted)
+        if excess > MOST_OVER or np.square(energies - wanted).mean() > TOLERANCE**2:
+            lower = SOFTER
+            for _ in range(ATTEMPTS):
+                found = books.encode(self.energies, (wanted - lower).astype(np.float32), fine=0)
+                coded = books.decode(self.energies, found)
+                over = excess_power(coded, wanted)
+                nearer = np.square(coded - wanted).sum() < np.square(energies - wanted).sum()
+                if over < excess if max(over, excess) > MOST_OVER else nearer:
+                    tokens[1 : 1 + COARSE], energies, excess = found, coded, over
+                if over <= 0:
+                    break
+                lower += over
         pairs = self._pairs(energies)
         shapes = content.shapes[pairs]
         tokens[self._shapes] = np.where(shapes >= 0, shapes, self._faintest[pairs])

@@ -199,9 +199,11 @@ def main(
     else:
         clips = read_clips(given.clips or [d for d in [default] if d], given.seconds)
     if given.continued:
+        from models.registry import LANGUAGE
         from models.training.language.continuation_table import print_table
 
-        print_table(clips, given.codec if given.codec != "nano" else "swift")
+        name = given.codec if given.codec != "nano" else "swift"
+        print_table(clips, name, given.language or LANGUAGE, given.trained_on)
         return
     names = [*(n for n in given.beside.split(",") if n), given.codec]
     report = Report() if given.report else None
@@ -227,6 +229,16 @@ def _parser(parser_class: type[ArgumentParser]) -> ArgumentParser:
         "--continue", action="store_true", dest="continued",
         help="instead: how like their prompts continuations of swift are, and bits a token of its language model",
     )  # fmt: skip
+    parser.add_argument(
+        "--trained-on", nargs="+", type=Path, metavar="TOKENS",
+        help="with --continue: folders of training tokens, in which copies are looked for",
+    )  # fmt: skip
+    parser.add_argument(
+        "--language",
+        type=Path,
+        metavar="FILE",
+        help="with --continue: weights whose bits are printed",
+    )
     parser.add_argument("--codec", default="nano", help="name of a codec or path of a checkpoint (default %(default)s)")
     parser.add_argument(
         "--beside",

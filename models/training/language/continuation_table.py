@@ -7,6 +7,7 @@ of the prompt and the prompt's tokens in a shuffled order of frames, each positi
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from models.load import load, open_continuation
 from models.registry import LANGUAGE
 from models.swift.codec import Swift
 from models.swift.frame_layout import BITS, COARSE, RATE
+from models.training.language.copied_frames import longest_in_training, longest_match
 
 PROMPT_S, CONTINUED_S = 3.0, 5.0
 WINDOW, PITCHES = 8192, (55.0, 2000.0)  # samples; Hz, of the key profile
@@ -48,8 +50,20 @@ def likeness(prompt: Audio, other: Audio) -> tuple[float, float]:
     return loudness(other) - loudness(prompt), float(np.corrcoef(*profiles)[0, 1])
 
 
-def continued(codec: Swift, clip: Audio, seed: int = 0) -> tuple[Audio, Audio, Audio, Audio]:
-    """Return prompt, continuation, repeated prompt and shuffled prompt, [2, n], decoded."""
+@dataclass(frozen=True)
+class ContinuedClip:
+    """A prompt, what follows it, and the controls: [2, n], decoded; and tokens [frames, tokens] of the first two."""
+
+    prompt: Audio
+    continuation: Audio
+    repeated: Audio
+    shuffled: Audio
+    prompt_tokens: Tokens
+    continuation_tokens: Tokens
+
+
+def continued(codec: Swift, clip: Audio, seed: int = 0) -> ContinuedClip:
+    """Return a continuation of a clip."""
     hop, rate = codec.spec.hop, codec.spec.frame_rate
     encoder, count = codec.open_encoder(), min(round(PROMPT_S * rate), clip.shape[1] // codec.spec.hop)
     chunks = np.split(np.ascontiguousarray(clip[:, : count * hop]), count, axis=1)
@@ -68,7 +82,8 @@ def continued(codec: Swift, clip: Audio, seed: int = 0) -> tuple[Audio, Audio, A
     mixed = np.random.default_rng(seed).permuted(rows, axis=0)
     sound = _decoded(codec, played)
     prompt = sound[:, : count * hop]
-    return prompt, sound[:, count * hop :], _decoded(codec, [*rows, *rows])[:, count * hop :], _decoded(codec, mixed)
+    repeated, shuffled = _decoded(codec, [*rows, *rows])[:, count * hop :], _decoded(codec, mixed)
+    return ContinuedClip(prompt, sound[:, count * hop :], repeated, shuffled, rows, np.array(played[count:]))
 
 
 def _decoded(codec: Codec, rows: Iterable[Tokens]) -> Audio:
@@ -98,8 +113,13 @@ def token_bits(codec: Swift, language: LanguageWeights, clip: Audio) -> dict[str
     )
 
 
-def print_table(clips: Mapping[str, Audio], name: str, path: Path = LANGUAGE) -> None:
-    """Print both tables for clips at 48 kHz, with a codec of the family swift."""
+def print_table(
+    clips: Mapping[str, Audio], name: str, path: Path = LANGUAGE, trained_on: list[Path] | None = None
+) -> None:
+    """Print the tables for clips at 48 kHz, with a codec of the family swift.
+
+    `trained_on` are folders of the training tokens, in which copies are looked for.
+    """
     codec = load(name)
     if not isinstance(codec, Swift):
         raise CodecError(f"{name} has no language model. Pass --codec swift.")
@@ -107,13 +127,21 @@ def print_table(clips: Mapping[str, Audio], name: str, path: Path = LANGUAGE) ->
     print(
         "| clip | dB | key | dB, repeat | key, repeat | dB, shuffled | key, shuffled |\n|---|--:|--:|--:|--:|--:|--:|"
     )
-    rows = []
+    rows, copies = [], []
     for clip, audio in clips.items():
-        prompt, *others = continued(codec, audio)
-        rows.append([value for other in others for value in likeness(prompt, other)])
+        made = continued(codec, audio)
+        others = made.continuation, made.repeated, made.shuffled
+        rows.append([value for other in others for value in likeness(made.prompt, other)])
+        generated = made.continuation_tokens
+        of_training = [longest_in_training(generated, trained_on)] if trained_on else []
+        copies.append((clip, longest_match(generated, made.prompt_tokens), *of_training))
         print(f"| {clip} | " + " | ".join(f"{value:.2f}" for value in rows[-1]) + " |", flush=True)
     means = np.abs(np.array(rows)).mean(0)
     print("| mean of absolutes | " + " | ".join(f"{value:.2f}" for value in means) + " |\n")
+    print("| clip | frames copied from the prompt | from training |\n|---|--:|--:|")
+    for clip, of_prompt, *of_training in copies:
+        print(f"| {clip} | {of_prompt} | {of_training[0] if of_training else '-'} |")
+    print()
     bits = [token_bits(codec, language, audio) for audio in clips.values()]
     mean = {key: float(np.mean([row[key] for row in bits])) for key in bits[0]}
     print(
