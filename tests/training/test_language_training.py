@@ -81,7 +81,7 @@ def test_tokens_of_a_folder_become_weights_that_evaluate_measures(
 
 
 def test_the_longest_match_counts_whole_frames_in_a_row() -> None:
-    other = np.arange(40).reshape(10, 4)
-    generated = np.concatenate([other[2:5], other[7:9], other[3:8], other[:1] + 1])
+    other = np.arange(40, dtype=np.int32).reshape(10, 4)
+    generated = np.concatenate([other[2:5], other[7:9], other[3:8], other[:1] + np.int32(1)])
     assert longest_match(generated, other) == 5
-    assert longest_match(other[:0], other) == longest_match(other + 100, other) == 0
+    assert longest_match(other[:0], other) == longest_match(other + np.int32(100), other) == 0

@@ -133,15 +133,13 @@ def print_table(
         others = made.continuation, made.repeated, made.shuffled
         rows.append([value for other in others for value in likeness(made.prompt, other)])
         generated = made.continuation_tokens
-        of_training = [longest_in_training(generated, trained_on)] if trained_on else []
-        copies.append((clip, longest_match(generated, made.prompt_tokens), *of_training))
+        of_training = str(longest_in_training(generated, trained_on)) if trained_on else "-"
+        copies.append(f"| {clip} | {longest_match(generated, made.prompt_tokens)} | {of_training} |")
         print(f"| {clip} | " + " | ".join(f"{value:.2f}" for value in rows[-1]) + " |", flush=True)
     means = np.abs(np.array(rows)).mean(0)
     print("| mean of absolutes | " + " | ".join(f"{value:.2f}" for value in means) + " |\n")
     print("| clip | frames copied from the prompt | from training |\n|---|--:|--:|")
-    for clip, of_prompt, *of_training in copies:
-        print(f"| {clip} | {of_prompt} | {of_training[0] if of_training else '-'} |")
-    print()
+    print("\n".join(copies) + "\n")
     bits = [token_bits(codec, language, audio) for audio in clips.values()]
     mean = {key: float(np.mean([row[key] for row in bits])) for key in bits[0]}
     print(

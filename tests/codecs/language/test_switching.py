@@ -45,7 +45,7 @@ SIGNALS: dict[str, Callable[[], np.ndarray]] = {
     "vowels": vowels,
     "plucks": plucks,
     "vibrato": lambda: 0.3 * np.sin(2 * np.pi * 440 * T + 6 * np.sin(2 * np.pi * 5.5 * T)),
-    "chord": lambda: 0.1 * sum(np.sin(2 * np.pi * f * T + f) for f in (220, 277, 330, 440)),
+    "chord": lambda: 0.1 * np.sum([np.sin(2 * np.pi * f * T + f) for f in (220, 277, 330, 440)], axis=0),
     "sweep": lambda: 0.3 * np.sin(2 * np.pi * (100 * T + 200 * T * T)),
     "noise": lambda: np.random.default_rng(7).normal(0, 0.1, len(T)),
 }
