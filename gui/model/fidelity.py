@@ -18,7 +18,7 @@ from models.training.judge.short_time import RATE
 from models.training.judge.tones import BANDS, tones
 
 TONES_S, ATTACKS_S = 4.0, 8.0  # seconds that are measured
-EVERY_S = 4.0
+EVERY_S = ATTACKS_S  # each second of sound is measured once
 SILENT = 1e-5  # root mean square below which there is nothing to measure
 Mono = npt.NDArray[np.float32]
 Read = Callable[[str, float], Mono]  # (path, seconds): the newest sound of that length
