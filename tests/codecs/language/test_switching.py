@@ -86,7 +86,7 @@ def test_a_single_steady_tone_makes_steps_of_a_third_more_at_most(hertz: int) ->
 @pytest.mark.rig
 def test_swift_continues_by_the_clock_without_a_miss(tmp_path: Path) -> None:
     song, report = tmp_path / "song.wav", tmp_path / "report.json"
-    soundfile.write(song, clip(seconds=6.0).T, RATE)
+    soundfile.write(song, np.tile(clip(seconds=5.0), 2).T, RATE)
     live = ["live", "--driver", "clock", "--input", str(song), "--osc", "off", "--a", "swift:12", "--b", "off"]
     live += ["--latency", "12000", "--set", "a.continue=1", "--seconds", "8", "--report", str(report)]
     assert main(live) == 0
