@@ -194,7 +194,7 @@ class Scope(QWidget):
         for plot in (self.latents, self.tokens):
             if plot.isVisible():
                 plot.step(end)
-        self.surprise.show_points(self.frames[self.slot].surprise)
+        self.surprise.show_points(tuple(self.frames[self.slot].surprise))
 
     def _show_frames(self) -> None:
         frames, slot = self.frames[self.slot], theme.NAMES[self.slot]
@@ -206,6 +206,6 @@ class Scope(QWidget):
         self.panels["latents"].set_note(latents)
         self.panels["tokens"].set_title("TOKENS" if self.blind else f"{frames.title} {slot}")
         self.panels["tokens"].set_note(tokens)
-        self.surprise.show_points(() if self.blind else self.frames[self.slot].surprise)
+        self.surprise.show_points(() if self.blind else tuple(self.frames[self.slot].surprise))
         for name, key in zip(("latents", "tokens"), (NO_KEY, NO_KEY) if self.blind else frames.keys, strict=True):
             self.keys[name].show_key(*key)

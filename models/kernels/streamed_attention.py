@@ -85,9 +85,9 @@ def attend(made: Array, cosine: Array, sine: Array, keys: Array, values: Array, 
                 values[number, last - 1, half + k] = made[row, 2 * width + at + half + k]
             weights[:] = 0
             for k in range(head):
-                seen = keys[number, k, first:last]
-                for position in range(len(seen)):
-                    weights[position] += query[k] * seen[position]
+                key_row = keys[number, k, first:last]
+                for position in range(len(key_row)):
+                    weights[position] += query[k] * key_row[position]
             largest = weights.max()
             total = np.float32(0)
             for position in range(len(weights)):
@@ -96,7 +96,7 @@ def attend(made: Array, cosine: Array, sine: Array, keys: Array, values: Array, 
             result = out[row, at : at + head]
             for position in range(len(weights)):
                 part = weights[position] / total
-                heard = values[number, first + position]
+                value_row = values[number, first + position]
                 for k in range(head):
-                    result[k] += part * heard[k]
+                    result[k] += part * value_row[k]
     return out

@@ -18,7 +18,7 @@ class SurpriseMeter:
     """Frames of a stream that wait to be measured. One thread."""
 
     def __init__(self, surprise: Surprise) -> None:
-        self.on = False  # whether somebody wants to know
+        self.on = False  # somebody is subscribed
         self._surprise = surprise
         self._waiting: deque[tuple[int, PlayerFrame]] = deque(maxlen=MOST_WAITING)
         self.reset()
@@ -29,7 +29,7 @@ class SurpriseMeter:
         self._next = -1  # number of the frame that the model expects
 
     def add(self, number: int, frame: PlayerFrame | None) -> None:
-        """Let a frame of the encoder wait, if somebody wants to know."""
+        """Let a frame of the encoder wait, if somebody is subscribed."""
         if self.on and frame:
             self._waiting.append((number, frame))
 

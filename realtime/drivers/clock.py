@@ -42,8 +42,9 @@ class ClockDriver(ThreadedDriver):
 
     def feed(self, path: Path | None, start: int = 0, *, loop: bool = True) -> None:
         """Play this file in place of the source once a thread has opened it; None returns to the source."""
+        self._opener.cancel()  # before `_fed` changes, for the opener's thread sets it too
+        self._fed = None
         if path is None:
-            self._opener.cancel()
             self._source.choose(None)
         else:
             self._opener.open(path, self._rate, start, loop=loop)
@@ -52,6 +53,7 @@ class ClockDriver(ThreadedDriver):
         if isinstance(opened, Exception):
             self._source.note_failure(opened)
         else:
+            self._fed = opened
             self._source.choose(opened)
 
     def _pace(self, count: int) -> None:

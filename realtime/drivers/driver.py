@@ -74,12 +74,13 @@ class Driver(Protocol):
         """Play this file in place of the input, cross-faded; None returns to the input.
 
         `start` is its first sample at the stream's rate. Without `loop`, silence follows its end.
-        What plays until then plays on until the file is open, which may take seconds; `source_start`
-        then tells. May raise AudioFileError, or tell it by `source_failure`.
+        The current source plays on until the file is open, which may take seconds. `source_start`
+        then returns the sample with which it begins. Raises AudioFileError, or reports it by
+        `source_failure`.
         """
 
     def source_start(self) -> int | None:
-        """Return the input sample with which a source that was fed began, once for each; None mostly."""
+        """Return the input sample with which the file of the last `feed` began, once; None mostly."""
 
     def source_failure(self) -> Exception | None:
         """Return the error of a source that was left for the input, once; None mostly."""

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from realtime.timeline.layout import FADE
 
 Audio = npt.NDArray[np.float32]
+MOST_STARTS = 16  # that wait to be taken
 
 
 class Source(Protocol):
@@ -53,7 +54,7 @@ class _Silence:
 class CrossfadingSource:
     """A source that plays one of several sources.
 
-    A control thread chooses, the driver's thread reads. `read` raises nothing.
+    Another thread chooses, the driver's thread reads. `read` raises nothing.
     """
 
     def __init__(self, source: Source) -> None:
@@ -64,7 +65,7 @@ class CrossfadingSource:
         self._last = np.zeros((2, 1), np.float32)  # sample read last
         self._failures: deque[Exception] = deque()
         self._count = 0  # samples read so far
-        self._starts: deque[int] = deque()
+        self._starts: deque[tuple[Source, int]] = deque(maxlen=MOST_STARTS)
 
     def choose(self, source: Source | None) -> None:
         """Play `source` from the next block on; None returns to the first source.
@@ -78,12 +79,15 @@ class CrossfadingSource:
                     close()
         self._chosen = source or self._default
 
-    def take_start(self) -> int | None:
-        """Return the sample with which a chosen source began since the last call, if one did. Any thread."""
-        try:
-            return self._starts.popleft()
-        except IndexError:
-            return None
+    def take_start(self, source: Source | None) -> int | None:
+        """Return the sample with which `source` began, once; None mostly. One thread asks, and forgets
+        the starts of other sources thereby.
+        """
+        while self._starts:
+            began, at = self._starts.popleft()
+            if began is source:
+                return at
+        return None
 
     def note_failure(self, error: Exception) -> None:
         """Note the error of a source that could not be chosen. Any thread."""
@@ -100,7 +104,7 @@ class CrossfadingSource:
         """Return the next [C, count] samples, cross-faded over FADE samples after a change."""
         if self._old is None and self._chosen is not self._current:
             self._old, self._current, self._faded = self._current, self._chosen, 0
-            self._starts.append(self._count)
+            self._starts.append((self._current, self._count))
         audio = self._read_current(count)
         if self._old is not None:
             audio = self._fade(self._old, audio, count)

@@ -50,6 +50,7 @@ class ThreadedDriver:
         """`block` is in samples, or "random"; `limit` ends the source after that many samples."""
         self.playout = playout
         self._source, self._block, self._limit = CrossfadingSource(source), block, limit
+        self._fed: Source | None = None  # the source of the last `feed`, once it is open
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._main, name="verdigris-audio", daemon=True)
         self.error: Exception | None = None
@@ -79,11 +80,12 @@ class ThreadedDriver:
         Raises AudioFileError.
         """
         rate = self.playout.timeline[Field.RATE]
-        self._source.choose(open_file(path, rate, start, loop=loop) if path else None)
+        self._fed = open_file(path, rate, start, loop=loop) if path else None
+        self._source.choose(self._fed)
 
     def source_start(self) -> int | None:
-        """Return the input sample with which a source began, once for each; None mostly."""
-        return self._source.take_start()
+        """Return the input sample with which the file of the last `feed` began, once; None mostly."""
+        return self._source.take_start(self._fed)
 
     def source_failure(self) -> Exception | None:
         """Return the error of a source that was left for the input, once; None mostly."""

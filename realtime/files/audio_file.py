@@ -88,6 +88,8 @@ class AudioReader:
     def prepare(self, count: int) -> None:
         """Decode the next `count` samples, if they are not decoded yet. AudioFileError as from `read`."""
         pieces, there = [self._ready], self._ready.shape[1]
+        if there >= count:
+            return
         while there < count and not self._ended:
             block = next(self._blocks, None)
             if block is None:

@@ -30,7 +30,7 @@ class FileOpener:
         self._working = False
 
     def open(self, path: Path, rate: int, start: int, *, loop: bool) -> None:
-        """Open a file in place of one that is still being opened, if any."""
+        """Open a file after the one that is being opened now, if any, which is then closed unheard."""
         with self._lock:
             self._wanted = _Wanted(path, rate, start, loop)
             if not self._working:
@@ -52,7 +52,7 @@ class FileOpener:
             opened: AudioReader | SilenceAfter | Exception
             try:
                 opened = open_file(wanted.path, wanted.rate, wanted.start, loop=wanted.loop)
-            except Exception as error:  # noqa: BLE001 - whoever asked reports it
+            except Exception as error:  # noqa: BLE001 - the caller reports it
                 opened = error
             with self._lock:
                 if self._wanted is wanted:

@@ -32,7 +32,7 @@ class FrameClock:
         return self.position(packet, frame) in (None, done)
 
     def position(self, packet: Packet[AudioStream], frame: AudioFrame) -> int | None:
-        """Return the first sample of a packet's frame; None if its timestamp does not tell.
+        """Return the first sample of a packet's frame; None if its timestamp gives no position.
 
         Where the container's clock is coarser than a sample, frames must all have one size.
         """

@@ -38,6 +38,7 @@ class Subscription:
     interval: float  # s; 0: every frame
     due: float = 0.0
     last_sent: dict[str, object] = field(default_factory=dict)  # params and heard: value by name
+    due_of_slot: dict[int, float] = field(default_factory=dict)  # surprise: each slot has frames of its own
 
 
 @dataclass

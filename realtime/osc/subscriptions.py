@@ -95,9 +95,8 @@ class Publisher:
 
     def _send_surprise(self, event: SurpriseMeasured, now: float) -> None:
         for client, subscription in self._clients.subscribed("surprise"):
-            if subscription.due <= now:
-                if event.slot == self._engine.playing[-1].slot:  # the last slot sets the rate
-                    subscription.due = now + subscription.interval
+            if subscription.due_of_slot.get(event.slot, 0.0) <= now:
+                subscription.due_of_slot[event.slot] = now + subscription.interval
                 audible = event.audible % SAMPLES
                 self._send(client, "/verdigris/out/surprise", event.slot, event.frame, audible, event.bits)
 

@@ -79,6 +79,7 @@ class LaneRunner:
         self._capacity = timeline[Field.CAPACITY]
         self._offline = 0  # Field.OFFLINE, for which the timeouts of the effects were set
         self._resyncs = 0
+        self._surprise_samples = 0  # that the last measurement took, at most half a hop
         self._failed = False  # the codec's own program has failed: dry in its place, until another one is loaded
         self._read_pos = 0  # next input sample to read
         self._write_pos = {chain.slot: 0 for chain in lane.chains}  # next input sample to write
@@ -138,10 +139,20 @@ class LaneRunner:
                 self._send(SlotWarning(slot, f"{error}; bypassed. Choose its codec again to try again"))
 
     def measure_surprise(self) -> bool:
-        """Measure one frame of the player, while none can be computed; return False if none waits."""
-        found = self.lane.surprise.measure() if self.lane.surprise else None
+        """Measure one frame of the player, while none can be computed, if the next one leaves time for
+        it. Return False if nothing was measured.
+        """
+        if self.lane.surprise is None:
+            return False
+        left = self.ready_at - self.timeline.load(Field.DRY_END)
+        if left < self._surprise_samples and not self.timeline[Field.OFFLINE]:
+            return False
+        started = time.perf_counter()
+        found = self.lane.surprise.measure()
         if found is None:
             return False
+        taken = (time.perf_counter() - started) * self.timeline[Field.RATE]
+        self._surprise_samples = min(math.ceil(taken), self.lane.hop // 2)
         number, bits = found
         for chain in self.lane.chains:
             self._send(SurpriseMeasured(chain.slot, number, self._audible(number), bits))

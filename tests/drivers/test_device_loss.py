@@ -15,7 +15,7 @@ import pytest
 from realtime.drivers.driver import DriverOptions, StreamSetup
 from realtime.drivers.portaudio import device_driver as module
 from realtime.drivers.portaudio.device_driver import DeviceDriver, request_of
-from realtime.drivers.portaudio.device_process import DeviceLost, SetFileInput, StreamStarted
+from realtime.drivers.portaudio.device_process import DeviceLost, FileBegan, SetFileInput, StreamStarted
 from realtime.drivers.portaudio.probe import DeviceInfo
 from realtime.timeline.layout import Field, Timeline
 from tests.support.systems import needs_pace
@@ -186,8 +186,41 @@ def test_a_file_goes_on_where_it_stopped_when_the_card_is_back(
     card = driver()
     timeline.header[Field.DRY_END] = 1000
     card.feed(Path("song.wav"), 500)
-    timeline.header[Field.DRY_END] = 4000
+    FakeProcess.made[0].messages.append(FileBegan(sent_files(sent)[-1].number, 24))
+    assert start_of(card) == 1024
+    timeline.header[Field.DRY_END] = 4024
     FakeProcess.made[0].messages.append(DeviceLost("unplugged"))
     messages(card, lambda found: len(found) == 2)
-    files = [message for message in sent if isinstance(message, SetFileInput)]
-    assert [file.start for file in files] == [500, 3500]
+    FakeProcess.made[1].messages += [FileBegan(sent_files(sent)[-1].number, 0), DeviceLost("unplugged")]
+    messages(card, lambda found: len(found) == 2)
+    assert card.source_start() is None  # the file did not begin anew
+    timeline.header[Field.DRY_END] = 5024
+    FakeProcess.made[2].messages.append(DeviceLost("unplugged"))
+    messages(card, lambda found: len(found) == 2)
+    assert [file.start for file in sent_files(sent)] == [500, 3500, 3500, 4500]
+
+
+def test_the_start_of_a_file_that_another_one_replaces_is_not_reported(
+    driver: Callable[..., DeviceDriver], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[object] = []
+    monkeypatch.setattr(FakeProcess, "send", lambda process, message: sent.append(message))
+    card = driver()
+    card.feed(Path("song.wav"))
+    card.feed(Path("song.wav"), 100)
+    first, second = sent_files(sent)
+    FakeProcess.made[0].messages += [FileBegan(first.number, 7), FileBegan(second.number, 9)]
+    assert start_of(card) == 9
+
+
+def sent_files(sent: list[object]) -> list[SetFileInput]:
+    return [message for message in sent if isinstance(message, SetFileInput)]
+
+
+def start_of(card: DeviceDriver) -> int:
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        if (began := card.source_start()) is not None:
+            return began
+        time.sleep(0.002)
+    raise AssertionError("no start was reported")

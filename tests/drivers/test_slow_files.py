@@ -63,6 +63,20 @@ def test_the_stream_goes_on_with_what_it_played_until_the_file_is_open(
     assert set(opened_in) == {"verdigris-open"}
 
 
+def test_the_start_of_a_file_that_another_one_replaces_is_not_reported(tmp_path: Path, timeline: Timeline) -> None:
+    driver = ClockDriver(Playout(timeline), Level(), 64)
+    first, second = Level(), Level()
+    driver._on_opened(first)
+    driver._source.read(64)
+    driver.feed(tmp_path / "gone.wav")  # not open yet
+    assert driver.source_start() is None
+    driver._on_opened(second)
+    for _ in range(FADE // 64 + 1):
+        driver._source.read(64)
+    assert driver.source_start() is not None
+    assert driver.source_start() is None
+
+
 def test_a_file_that_cannot_be_opened_is_told_and_the_stream_goes_on(tmp_path: Path, timeline: Timeline) -> None:
     driver = ClockDriver(Playout(timeline), Level(), 64)
     driver.feed(tmp_path / "gone.wav")

@@ -15,7 +15,7 @@ from models.codicodec.network import CoDiCodecNetwork
 from models.codicodec.start.slot_network import INPUTS
 from models.codicodec.start.start_weights import random_weights
 from models.training.nano.slot_fit import SlotConfig, SlotState, held_errors, train
-from models.training.nano.slot_rows import SlotRows
+from models.training.nano.slot_rows import SlotRows, _load, _save
 from models.training.train import main
 from tests.support.small_codec import STARTED
 
@@ -52,6 +52,16 @@ def test_a_run_goes_on_exactly(tmp_path: Path) -> None:
     train(other, rows(0), rows(1), tmp_path / "c", None, silent)
     for again, straight in zip(first.network().weights, other.network().weights, strict=True):
         assert np.array_equal(again, straight)
+
+
+def test_kept_rows_of_another_sound_or_start_are_made_again(tmp_path: Path) -> None:
+    kept = rows(0)
+    _save(tmp_path / "0000.npz", kept, "this")
+    found = _load(tmp_path / "0000.npz", "this")
+    assert found is not None
+    np.testing.assert_array_equal(found.inputs, kept.inputs)
+    assert _load(tmp_path / "0000.npz", "other") is None
+    assert _load(tmp_path / "0001.npz", "this") is None
 
 
 def test_the_command_codes_trains_and_exports(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Learnt part of nano's decoder: a small network that guesses corrections of levels in slots of 2.7 ms.
+"""Learnt part of nano's decoder: a small network that predicts corrections of levels in slots of 2.7 ms.
 
 The digits of a frame say the level above 609 Hz some 16 times, and where hits are. The network sees
 what the decoder would play in the 33 slots around each slot and expects by how many dB the original

@@ -5,6 +5,7 @@ Rows are kept in a folder in parts of PART stretches, so that an interrupted ana
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -38,7 +39,9 @@ class SlotRows:
 
 
 def slot_rows(pack: Pack, start: StartWeights, seconds: int, seed: int, folder: Path, say: Say) -> SlotRows:
-    """Return the rows of so many seconds of a pack; parts that `folder` holds are not made again."""
+    """Return the rows of so many seconds of a pack. Parts that `folder` holds of the same sound, start
+    and seed are not made again.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     plain, began = replace(start, slots=None), time.perf_counter()
     waiting: list[Audio] = []
@@ -49,14 +52,17 @@ def slot_rows(pack: Pack, start: StartWeights, seconds: int, seed: int, folder: 
         if len(waiting) < PART and number * SECONDS + SECONDS <= seconds:
             continue
         path = folder / f"{len(parts):04}.npz"
-        if not path.exists():
+        made_of = _digest(plain, seed, waiting)
+        part = _load(path, made_of)
+        if part is None:
             rng = np.random.default_rng([seed, len(parts)])
             found = [_of_stretch(plain, each, rng.random() < CONTINUOUS) for each in waiting]
-            _save(path, SlotRows(*(np.concatenate(column) for column in zip(*found, strict=True))))
+            part = SlotRows(*(np.concatenate(column) for column in zip(*found, strict=True)))
+            _save(path, part, made_of)
             made += SECONDS * len(waiting)
             pace = made / (time.perf_counter() - began)
             say(f"coded {number * SECONDS} of {seconds} s, {pace:.1f} x RT")
-        parts.append(_load(path))
+        parts.append(part)
         waiting.clear()
     return SlotRows(np.concatenate([part.inputs for part in parts]), np.concatenate([part.missing for part in parts]))
 
@@ -81,16 +87,26 @@ def _supports(audio: Audio) -> Iterator[Audio]:
         yield audio[:, at : at + SUPPORT + 2 * REACH]
 
 
-def _save(path: Path, rows: SlotRows) -> None:
+def _digest(start: StartWeights, seed: int, sound: list[Audio]) -> str:
+    found = hashlib.sha256(f"{start.digest} {seed}".encode())
+    for audio in sound:
+        found.update(np.ascontiguousarray(audio).tobytes())
+    return found.hexdigest()
+
+
+def _save(path: Path, rows: SlotRows, made_of: str) -> None:
     partial = path.with_suffix(".partial")
     with partial.open("wb") as file:
-        np.savez(file, inputs=rows.inputs, missing=rows.missing)
+        np.savez(file, inputs=rows.inputs, missing=rows.missing, made_of=np.array(made_of))
     partial.replace(path)
 
 
-def _load(path: Path) -> SlotRows:
+def _load(path: Path, made_of: str) -> SlotRows | None:
+    """Return the rows of a file; None if there is none, or one that was made of something else."""
+    if not path.exists():
+        return None
     with np.load(path) as held:
-        return SlotRows(held["inputs"], held["missing"])
+        return SlotRows(held["inputs"], held["missing"]) if str(held["made_of"]) == made_of else None
 
 
 assert SECONDS * RATE > 2 * HOP + SUPPORT

@@ -20,6 +20,7 @@ import contextlib
 import queue
 import threading
 import time
+from collections import deque
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,7 @@ POLL_S = 0.05
 LOST_S = 2.0  # without a block for so long the device counts as lost, whatever its back end reports
 RESPAWN_S = 5.0
 MAX_RESPAWN_S = 30.0
+RESUMED = -1  # number of a file that goes on after a loss: its start is known
 
 
 def open_driver(options: DriverOptions) -> DeviceDriver:
@@ -99,7 +101,8 @@ class DeviceDriver:
         self._stopping, self._ended = threading.Event(), threading.Event()
         self._messages: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._source_failures: queue.SimpleQueue[Exception] = queue.SimpleQueue()
-        self._source_starts: queue.SimpleQueue[int] = queue.SimpleQueue()
+        self._starts: deque[tuple[int, int]] = deque(maxlen=1)  # number of a file and its start, for `source_start`
+        self._begun = 0  # number of the file that began last
         self._warned: set[str] = set()
         self._process: DeviceProcess | None = None
         self._file, self._fed_at = SetFileInput(None), 0  # the input sample from which on it plays
@@ -188,7 +191,7 @@ class DeviceDriver:
     def feed(self, path: Path | None, start: int = 0, *, loop: bool = True) -> None:
         """Play this file in place of the device's input; None returns to the input."""
         playing = self._thread.is_alive()
-        self._file = SetFileInput(path, start, loop)
+        self._file = SetFileInput(path, start, loop, self._file.number + 1)
         self._fed_at = self._timeline.load(Field.DRY_END) if playing else 0
         if self._process and playing:  # earlier it would arrive before the timeline
             self._process.send(self._file)
@@ -216,11 +219,12 @@ class DeviceDriver:
             return None
 
     def source_start(self) -> int | None:
-        """Return the input sample with which a file began, to within what is read ahead; None mostly."""
+        """Return the input sample with which the file of the last `feed` began, once; None mostly."""
         try:
-            return self._source_starts.get_nowait()
-        except queue.Empty:
+            number, at = self._starts.pop()
+        except IndexError:
             return None
+        return at if number == self._file.number else None
 
     def source_failure(self) -> Exception | None:
         """Return the error of a file that was left for the input, once; None mostly."""
@@ -337,10 +341,12 @@ class DeviceDriver:
         if isinstance(message, DeviceStatus):
             self._status = message
         elif isinstance(message, FileBegan):
-            self._fed_at = self._timeline.load(Field.DRY_END)
-            self._source_starts.put(self._fed_at)
+            if message.number == self._file.number:
+                self._fed_at = self._timeline.load(Field.DRY_END) + message.ahead
+                self._begun = message.number
+                self._starts.append((message.number, self._fed_at))
         elif isinstance(message, SourceFailed):
-            self._file = SetFileInput(None)
+            self._file = SetFileInput(None, number=self._file.number)
             self._source_failures.put(AudioFileError(message.reason))
         elif isinstance(message, DeviceRefused):
             self._messages.put(f"{self.info.name} is back but cannot be played: {message.message}")
@@ -391,9 +397,11 @@ class DeviceDriver:
         self._status = DeviceStatus(0, 0, 0, {})
         self._process = DeviceProcess(self._request, self.info, in_thread=self._in_thread)
         self._process.send(PlayTimeline(self._timeline.path))
-        if self._file.path:  # it goes on where it stopped
+        if self._file.path and self._begun == self._file.number:  # it goes on where it stopped
             played = self._timeline.load(Field.DRY_END) - self._fed_at
-            self._process.send(replace(self._file, start=self._file.start + max(0, played)))
+            self._process.send(replace(self._file, start=self._file.start + max(0, played), number=RESUMED))
+        elif self._file.path:
+            self._process.send(self._file)
 
 
 class _StallTimer:

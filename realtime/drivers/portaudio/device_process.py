@@ -22,6 +22,7 @@ import os
 import queue
 import signal
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -112,19 +113,23 @@ class SourceFailed:
 
 @dataclass(frozen=True)
 class FileBegan:
-    """The file of the last SetFileInput is open, and begins with what the device hands over next."""
+    """The file of a SetFileInput is open, and begins `ahead` samples after those that the device takes next."""
+
+    number: int  # of the SetFileInput
+    ahead: int
 
 
 @dataclass(frozen=True)
 class SetFileInput:
     """File to play in place of the input; None: the input again.
 
-    `start` is its first sample; without `loop`, silence follows its end.
+    `start` is its first sample; without `loop`, silence follows its end. FileBegan has its `number`.
     """
 
     path: Path | None
     start: int = 0
     loop: bool = True
+    number: int = 0
 
 
 @dataclass(frozen=True)
@@ -219,7 +224,7 @@ def run_device_process(
 class _DeviceSession:
     """Stream of one device process, from PlayTimeline to StopDevice.
 
-    One thread beside the audio thread.
+    One thread beside the audio thread; another one opens files.
     """
 
     def __init__(
@@ -238,6 +243,7 @@ class _DeviceSession:
         self._feed: CrossfadingSource | None = None
         self._pending_file: SetFileInput | None = None  # until the device is open
         self._leaving_file = False  # while the input fades back in
+        self._number = 0  # of the last SetFileInput
         self._last_error = ""
         self._opened: queue.SimpleQueue[Source | Exception] = queue.SimpleQueue()
         self._opener = FileOpener(self._opened.put)
@@ -300,6 +306,7 @@ class _DeviceSession:
     def _fill_feed(self, state: StreamState) -> None:
         """Apply a pending SetFileInput, and fill the ring of the file input, if any."""
         pending, self._pending_file = self._pending_file, None
+        self._number = pending.number if pending else self._number
         if pending and pending.path:
             self._opener.open(pending.path, self._timeline[Field.RATE], pending.start, loop=pending.loop)
         elif pending:
@@ -317,12 +324,18 @@ class _DeviceSession:
                     self._leave_file(state)
 
     def _return_to_input(self, state: StreamState) -> None:
-        while not self._opened.empty():  # a file that came too late
-            self._opened.get_nowait()
+        self._close_opened()
         if self._feed and self._request.feed:
             self._feed.choose(None)
         elif self._feed:
             self._leave_file(state)
+
+    def _close_opened(self) -> None:
+        """Close files that were opened too late."""
+        while not self._opened.empty():
+            close: Callable[[], None] | None = getattr(self._opened.get_nowait(), "close", None)
+            if close:
+                close()
 
     def _play_file(self, state: StreamState, opened: Source | Exception) -> None:
         """Play a file that is open now."""
@@ -330,12 +343,14 @@ class _DeviceSession:
             self._connection.send(SourceFailed(str(opened)))
             return
         self._leaving_file = False
+        ahead = 0
         if self._feed:
+            ahead = max(0, state[StateField.FILE_INPUT_END] - state[StateField.FILE_INPUT_POS])
             self._feed.choose(opened)
         else:
             self._feed = CrossfadingSource(opened)
             state.start_feed(0, faded=True)
-        self._connection.send(FileBegan())
+        self._connection.send(FileBegan(self._number, ahead))
 
     def _leave_file(self, state: StreamState) -> None:
         """Fade back to the device's input."""

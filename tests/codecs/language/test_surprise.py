@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -22,9 +23,11 @@ from models.registry import LANGUAGE
 from models.swift.frame_layout import COARSE, HOP
 from models.training.language.network import LanguageNetwork
 from models.training.language.token_streams import stream_of
-from realtime.timeline.layout import Timeline
+from realtime.timeline.layout import Field, Timeline
 from realtime.timeline.playout import Playout
+from realtime.worker import lane_runner
 from realtime.worker.codec_lane import CodecLane
+from realtime.worker.lane_runner import LaneRunner
 from realtime.worker.messages import SurpriseMeasured
 from realtime.worker.scheduler import Worker
 from tests.codecs.swift.test_swift import clip, encoded, swift
@@ -98,6 +101,21 @@ def test_a_codec_without_a_language_model_plays_and_is_not_measured(timeline: Ti
     worker.select_frame_events(frozenset({"surprise"}))
     played(worker, timeline, clip(PIANO, 0.2))
     assert not any(isinstance(event, SurpriseMeasured) for event in events)
+
+
+def test_nothing_is_measured_shortly_before_a_frame(timeline: Timeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    lane, events = CodecLane(load("swift"), [(0, "discrete")], 48_000), list[Any]()
+    runner = LaneRunner(timeline, lane, events.append, {})
+    monkeypatch.setattr(lane, "surprise", SimpleNamespace(measure=lambda: (0, 9.0)))
+    seconds = iter([0.0, 0.01, 1.0, 1.0])
+    clock = SimpleNamespace(perf_counter=lambda: next(seconds), perf_counter_ns=time.perf_counter_ns)
+    monkeypatch.setattr(lane_runner, "time", clock)
+    timeline.header[Field.DRY_END] = runner.ready_at - 479
+    assert runner.measure_surprise()  # it takes 10 ms
+    assert not runner.measure_surprise()
+    timeline.header[Field.DRY_END] = runner.ready_at - 480
+    assert runner.measure_surprise()
+    assert [event.bits for event in events] == [9.0, 9.0]
 
 
 class Counting:
